@@ -1,0 +1,264 @@
+"""Recipes: who a phantom cohort holds and how it is scanned.
+
+A recipe is a short YAML file. ``recipe.schema.json`` describes every key with its unit and range,
+``recipes/standard.yaml`` holds the defaults, and :func:`load` refuses whatever it does not know.
+
+    >>> from tools.phantom import recipe
+    >>> recipe.load("standard")["scan"]["kvp"]
+    [120]
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import yaml
+
+SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
+RECIPE_FOLDER = Path(__file__).with_name("recipes")
+DEFAULTS = "standard"
+"""The packaged recipe that gives the value of every key a recipe leaves out."""
+
+_OWN_KEYS = ("name", "description")
+"""They say what a recipe is, so none inherits them."""
+
+_PACKAGED_NAME = re.compile(r"\w+")
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
+"""Numbers that YAML 1.1, and so PyYAML, reads as text: it wants a point and a signed exponent."""
+
+
+class _StrictLoader(yaml.SafeLoader):
+    """A YAML loader that refuses a key given twice, where PyYAML keeps the last, and aliases."""
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """Build a node.
+
+        Raises:
+            yaml.constructor.ConstructorError: it is an alias, which could hold itself.
+        """
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.constructor.ConstructorError(
+                None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark
+            )
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """Build a mapping.
+
+        Raises:
+            yaml.constructor.ConstructorError: a key stands twice.
+        """
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            key = str(key_node.value)
+            if key in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"key '{key}' stands twice", key_node.start_mark
+                )
+            seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the published JSON Schema (draft 2020-12) of a recipe."""
+    content: dict[str, Any] = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    return content
+
+
+def names() -> list[str]:
+    """Return the names of the packaged recipes, sorted."""
+    return sorted(path.stem for path in RECIPE_FOLDER.glob("*.yaml"))
+
+
+def load(name_or_path: str | Path) -> dict[str, Any]:
+    """Read, check and complete a recipe.
+
+    Args:
+        name_or_path: a packaged recipe's name, or the path of a YAML file.
+
+    Returns:
+        The recipe with every key of the schema; what the file leaves out is taken from
+        ``recipes/standard.yaml``, its name from the file's stem.
+
+    Raises:
+        ValueError: the recipe is unknown, unreadable or wrong; one line that names the file, the
+            key, what is allowed and the nearest known key.
+    """
+    path = _find(str(name_or_path))
+    given = _read(path)
+    _refuse_unknown_keys(given, schema(), path)
+    _refuse_bad_values(given, path)
+    defaults = _read(RECIPE_FOLDER / f"{DEFAULTS}.yaml")
+    recipe = _merged({key: value for key, value in defaults.items() if key not in _OWN_KEYS}, given)
+    recipe = {"name": path.stem, "description": ""} | recipe
+    _refuse_bad_order(recipe, path)
+    return recipe
+
+
+def _find(name_or_path: str) -> Path:
+    """Return the file that a packaged name or a path means."""
+    if name_or_path in names():
+        return RECIPE_FOLDER / f"{name_or_path}.yaml"
+    path = Path(name_or_path).expanduser()
+    if os.path.isfile(path):  # noqa: PTH113, as Path.is_file raises on a name too long
+        return path
+    if _PACKAGED_NAME.fullmatch(name_or_path):
+        hint = _nearest(name_or_path, names())
+        raise ValueError(
+            f"unknown recipe '{name_or_path}'{hint}; known: {', '.join(names())}, "
+            "or give the path of a YAML file"
+        )
+    raise ValueError(f"recipe {name_or_path or repr('')}: no such file")
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """Return the mapping a YAML file holds, in plain YAML terms."""
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark
+        where = f", line {mark.line + 1}" if mark else ""
+        raise ValueError(f"recipe {path}{where}: {error.problem}") from error
+    except (yaml.YAMLError, ValueError) as error:  # bytes that are no text, a date that is none
+        raise ValueError(f"recipe {path}: not a YAML text file") from error
+    except OSError as error:
+        raise ValueError(f"recipe {path}: {error.strerror}") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"recipe {path}: not a mapping of keys to values")
+    return content
+
+
+def _refuse_unknown_keys(
+    given: Mapping[Any, Any], node: Mapping[str, Any], path: Path, prefix: str = ""
+) -> None:
+    """Raise for the first key that the schema does not hold, naming the nearest one."""
+    known = node["properties"]
+    for key, value in given.items():
+        if key not in known:
+            everywhere = [leaf for leaf in _key_paths(schema()) if leaf.endswith(f".{key}")]
+            hint = f"; did you mean '{everywhere[0]}'?" if everywhere else _nearest(str(key), known)
+            raise ValueError(
+                f"recipe {path}: unknown key '{prefix}{key}'{hint}; known here: {', '.join(known)}"
+            )
+        if isinstance(value, Mapping) and "properties" in known[key]:
+            _refuse_unknown_keys(value, known[key], path, f"{prefix}{key}.")
+
+
+def _refuse_bad_values(given: dict[str, Any], path: Path) -> None:
+    """Raise for the first value that the schema does not allow."""
+    for location, value in _numbers(given):
+        if not math.isfinite(value):  # passes every minimum and maximum of a JSON Schema
+            raise ValueError(f"recipe {path}: {_dotted(location)}: {value} is not a finite number")
+    errors = jsonschema.Draft202012Validator(schema()).iter_errors(given)
+    for error in sorted(errors, key=lambda e: [str(part) for part in e.absolute_path]):
+        where = _dotted(error.absolute_path)
+        raise ValueError(f"recipe {path}: {where}: {_explain(error, _unit(error.absolute_path))}")
+
+
+def _refuse_bad_order(recipe: dict[str, Any], path: Path) -> None:
+    """Raise where a range runs backwards, which a JSON Schema cannot say."""
+    for key, node in schema()["properties"]["scan"]["properties"].items():
+        if node.get("$ref") == "#/$defs/range":
+            low, high = recipe["scan"][key]
+            if low > high:
+                raise ValueError(
+                    f"recipe {path}: scan.{key}: low {low} is above high {high}; write [low, high]"
+                )
+    age = recipe["population"]["age_years"]
+    if not age["min"] <= age["mean"] <= age["max"]:
+        raise ValueError(
+            f"recipe {path}: population.age_years: min {age['min']}, mean {age['mean']} and "
+            f"max {age['max']} are not in rising order"
+        )
+
+
+def _explain(error: jsonschema.ValidationError, unit: str) -> str:
+    """Say in a few words what is wrong with a value and what is allowed."""
+    value, wanted = error.instance, error.schema
+    if error.validator in ("minimum", "maximum"):
+        return f"{value} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
+    if error.validator == "enum":
+        hint = _nearest(str(value), wanted["enum"])
+        return f"'{value}' is not one of {', '.join(wanted['enum'])}{hint}"
+    if error.validator == "pattern":
+        return f"'{value}' is not three letters, one each of L/R, A/P and I/S, such as LPS"
+    if error.validator in ("minItems", "maxItems"):
+        wanted_items = "[low, high]" if "maxItems" in wanted else "at least one value"
+        return f"{value} holds {len(value)} values; wanted {wanted_items}"
+    if error.validator == "minLength":
+        return "is empty"
+    if error.validator_value == "number" and isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return f"YAML reads {value} as text; write a point and a signed exponent, as in 1.0e-3"
+    return f"{value!r} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
+
+
+_TYPE_WORDS = {
+    "array": "list, as in [1, 2]",
+    "number": "number",
+    "object": "mapping of keys to values",
+    "string": "text",
+}
+
+
+def _unit(location: Iterable[str | int]) -> str:
+    """Return a blank and the unit of the key at a location, or nothing."""
+    node = schema()
+    for part in location:
+        if isinstance(part, str):
+            node = node["properties"][part]
+    unit = str(node.get("unit", ""))
+    return f" {unit}" if unit in ("kV", "mm", "years", "degrees") else ""
+
+
+def _key_paths(node: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Yield the dotted path of every key of the schema."""
+    for key, child in node.get("properties", {}).items():
+        yield f"{prefix}{key}"
+        yield from _key_paths(child, f"{prefix}{key}.")
+
+
+def _numbers(value: Any, location: tuple[Any, ...] = ()) -> Iterator[tuple[Any, float]]:
+    """Yield each floating-point number in nested mappings and lists, with its location."""
+    if isinstance(value, float):
+        yield location, value
+    elif isinstance(value, (dict, list)):
+        for key, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _numbers(child, (*location, key))
+
+
+def _dotted(location: Iterable[str | int]) -> str:
+    """Write a location as ``scan.kvp[1]``."""
+    text = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in location)
+    return text.lstrip(".") or "the recipe"
+
+
+def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """Lay one nested mapping over another; lists are replaced whole."""
+    merged = dict(base)
+    for key, value in over.items():
+        old = merged.get(key)
+        if isinstance(value, Mapping) and isinstance(old, Mapping):
+            value = _merged(old, value)
+        merged[key] = value
+    return merged
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return a hint at the known word nearest to a misspelt one, or nothing.
+
+    >>> _nearest("kpv", ["kvp", "kernel"])
+    "; did you mean 'kvp'?"
+    """
+    near = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{near[0]}'?" if near else ""
