@@ -1,0 +1,30 @@
+"""Command table: `python -m tools` lists it, `python -m tools NAME --help` explains a command."""
+
+from __future__ import annotations
+
+import sys
+
+from tools.cli import Command, main
+
+INTRO = (
+    "Opportunistic bone density from CT: digital patients with known bone mineral density, "
+    "to develop and test measurements without patient data. Research use; not a medical device."
+)
+
+COMMANDS = {
+    "demo": Command(
+        target="tools.demo:demo",
+        summary="Draw one digital patient and write an HTML page that shows the CT, the labels "
+        "and the true bone density of each vertebra. Start here.",
+        example="demo --output my-first-patient",
+    ),
+    "phantom": Command(
+        target="tools.phantom.cohort:phantom",
+        summary="Make a cohort of digital patients: CT volumes, label maps of the vertebrae, "
+        "the truth about every level, and datalists for training.",
+        example="phantom cohort --cases 20 --seed 1 --workers 2",
+    ),
+}
+
+if __name__ == "__main__":
+    sys.exit(main(COMMANDS, INTRO, sys.argv[1:]))
