@@ -1,0 +1,220 @@
+"""Pictures of CT volumes, true to millimetres, in the directions that radiologists expect.
+
+A `View` is a plane through the patient. It samples any volume, of any orientation and obliquity,
+so that a CT and its label map always match. Axial and coronal views show the patient's right on
+the left of the picture, sagittal views show the front on the left; the head is up.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+from scipy.ndimage import map_coordinates
+
+from tools.levels import LABEL_IDS
+from tools.volumes import Grid
+
+PlaneName = Literal["sagittal", "coronal", "axial"]
+Colour = tuple[int, int, int]
+
+BONE_WINDOW = (350.0, 1000.0)
+"""Window level and width for bone, HU (S2 section 3.2)."""
+
+SOFT_WINDOW = (50.0, 400.0)
+"""Window level and width for soft tissue, HU: the usual abdominal window."""
+
+AIR_HU = -1000.0
+"""What a view shows outside the scanned volume, HU."""
+
+SCALE_BAR_MM = 50.0
+
+ROUNDING = 1e-6
+"""Part of a pixel that floating-point error may cost an extent."""
+
+LABEL_COLOURS: Mapping[int, Colour] = {
+    # Okabe and Ito's palette, told apart with any colour vision; other levels are grey.
+    **dict.fromkeys(LABEL_IDS.values(), (187, 187, 187)),
+    LABEL_IDS["T12"]: (0, 114, 178),
+    LABEL_IDS["L1"]: (230, 159, 0),
+    LABEL_IDS["L2"]: (86, 180, 233),
+    LABEL_IDS["L3"]: (0, 158, 115),
+    LABEL_IDS["L4"]: (240, 228, 66),
+    LABEL_IDS["L5"]: (213, 94, 0),
+    LABEL_IDS["sacrum"]: (204, 121, 167),
+}
+
+#: Plane -> (axis it is perpendicular to, picture's left to right, top to bottom), RAS+ axes.
+_DIRECTIONS: Mapping[str, tuple[int, tuple[int, int, int], tuple[int, int, int]]] = {
+    "sagittal": (0, (0, -1, 0), (0, 0, -1)),
+    "coronal": (1, (-1, 0, 0), (0, 0, -1)),
+    "axial": (2, (-1, 0, 0), (0, -1, 0)),
+}
+
+#: Plane -> letters at the left and right edge of the picture.
+_EDGE_LETTERS = {"sagittal": ("A", "P"), "coronal": ("R", "L"), "axial": ("R", "L")}
+
+
+@dataclass(frozen=True)
+class View:
+    """A rectangle of square pixels in the patient.
+
+    Attributes:
+        plane: "sagittal", "coronal" or "axial".
+        top_left_mm: RAS+ millimetres of the centre of the first pixel, [3].
+        pixel_mm: Pixel edge, mm.
+        shape: Rows and columns of the picture.
+    """
+
+    plane: PlaneName
+    top_left_mm: np.ndarray
+    pixel_mm: float
+    shape: tuple[int, int]
+
+    def sample(self, volume: np.ndarray, affine: np.ndarray, order: int = 1) -> np.ndarray:
+        """Cut the view out of a volume.
+
+        Args:
+            volume: Array [X, Y, Z].
+            affine: Its 4x4 voxel to RAS+ millimetre matrix.
+            order: 1 interpolates (CT), 0 takes the nearest voxel (labels).
+
+        Returns:
+            Array [H, W], float32; outside the volume `AIR_HU` for order 1, 0 for order 0.
+        """
+        _, right, down = _DIRECTIONS[self.plane]
+        rows, columns = np.meshgrid(*map(np.arange, self.shape), indexing="ij")
+        steps = rows[..., None] * np.array(down) + columns[..., None] * np.array(right)
+        index = Grid(volume.shape, affine).to_index(self.top_left_mm + self.pixel_mm * steps)
+        outside = AIR_HU if order else 0.0
+        return map_coordinates(
+            volume, np.moveaxis(index, -1, 0), np.float32, order, "grid-constant", outside
+        )
+
+    def to_pixels(self, points_mm: np.ndarray) -> np.ndarray:
+        """Project RAS+ millimetres [..., 3] to picture coordinates [..., 2] = (column, row)."""
+        _, right, down = _DIRECTIONS[self.plane]
+        return (points_mm - self.top_left_mm) @ np.array([right, down]).T / self.pixel_mm
+
+
+def view_through(
+    shape: tuple[int, ...],
+    affine: np.ndarray,
+    plane: PlaneName,
+    position_mm: float,
+    pixel_mm: float,
+) -> View:
+    """Lay a view through a volume that shows all of it.
+
+    Args:
+        shape: Voxels of the volume along [X, Y, Z].
+        affine: Its 4x4 voxel to RAS+ millimetre matrix.
+        plane: "sagittal", "coronal" or "axial".
+        position_mm: Where the plane cuts the axis it is perpendicular to, RAS+ mm.
+        pixel_mm: Pixel edge, mm.
+
+    Returns:
+        The view.
+    """
+    normal, right, down = _DIRECTIONS[plane]
+    last = np.array(shape) - 1
+    corners = np.array(list(np.ndindex(2, 2, 2))) * last @ affine[:3, :3].T + affine[:3, 3]
+    across, along = corners @ np.array(right), corners @ np.array(down)
+    top_left = across.min() * np.array(right) + along.min() * np.array(down)
+    top_left[normal] = position_mm
+    rows, columns = (int(np.ptp(extent) / pixel_mm + ROUNDING) + 1 for extent in (along, across))
+    return View(plane, top_left.astype(float), pixel_mm, (rows, columns))
+
+
+def window(hu: np.ndarray, level_and_width: tuple[float, float]) -> np.ndarray:
+    """Map HU to grey values 0-255, uint8.
+
+    >>> window(np.array([-200.0, -150.0, 350.0, 850.0, 3000.0]), BONE_WINDOW)
+    array([  0,   0, 128, 255, 255], dtype=uint8)
+    """
+    level, width = level_and_width
+    grey = (hu - level) / width * 255 + 127.5
+    return np.clip(np.rint(grey), 0, 255).astype(np.uint8)
+
+
+def overlay(
+    grey: np.ndarray, labels: np.ndarray, colours: Mapping[int, Colour], opacity: float = 0.3
+) -> np.ndarray:
+    """Lay coloured labels with their outlines over a grey picture.
+
+    Args:
+        grey: Picture [H, W], uint8.
+        labels: Ids [H, W]; 0 is background, ids without a colour stay uncoloured.
+        colours: Id -> RGB.
+        opacity: Of the filling; outlines are opaque.
+
+    Returns:
+        Picture [H, W, 3], uint8.
+    """
+    picture = np.repeat(grey[..., None], 3, axis=2).astype(np.float32)
+    edge = outlines(labels)
+    for label, colour in colours.items():
+        inside = labels == label
+        picture[inside] = (1 - opacity) * picture[inside] + opacity * np.array(colour)
+        picture[inside & edge] = colour
+    return np.rint(picture).astype(np.uint8)
+
+
+def outlines(labels: np.ndarray) -> np.ndarray:
+    """Mark the pixels of each label that touch another label or the background, bool [H, W]."""
+    padded = np.pad(labels, 1)
+    centre = padded[1:-1, 1:-1]
+    neighbours = (padded[:-2, 1:-1], padded[2:, 1:-1], padded[1:-1, :-2], padded[1:-1, 2:])
+    differs = np.any([other != centre for other in neighbours], axis=0)
+    return differs & (centre != 0)
+
+
+def annotate(
+    picture: np.ndarray, view: View, names: Iterable[tuple[str, np.ndarray]] = ()
+) -> np.ndarray:
+    """Write names, the patient's directions and a 50 mm scale bar into a picture.
+
+    Args:
+        picture: Grey [H, W] or RGB [H, W, 3], uint8.
+        view: Where the picture lies.
+        names: Texts and the RAS+ millimetres [3] they are centred on.
+
+    Returns:
+        Picture [H, W, 3], uint8.
+    """
+    canvas = Image.fromarray(picture).convert("RGB")
+    draw = ImageDraw.Draw(canvas)
+    rows, columns = view.shape
+    font = ImageFont.load_default(size=max(11, min(rows, columns) // 28))
+    left, right = _EDGE_LETTERS[view.plane]
+    for text, point_mm in names:
+        column, row = map(float, view.to_pixels(point_mm))
+        _write(draw, (column, row), text, "mm", font)
+    _write(draw, (4, rows / 2), left, "lm", font)
+    _write(draw, (columns - 4, rows / 2), right, "rm", font)
+    bar, low = SCALE_BAR_MM / view.pixel_mm, rows - 8
+    draw.line([(columns - 8 - bar, low), (columns - 8, low)], fill="white", width=3)
+    _write(draw, (columns - 8 - bar / 2, low - 4), f"{SCALE_BAR_MM:.0f} mm", "mb", font)
+    return np.asarray(canvas)
+
+
+def _write(
+    draw: ImageDraw.ImageDraw,
+    at: tuple[float, float],
+    text: str,
+    anchor: str,
+    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+) -> None:
+    """White on a black rim: readable on bone and on air."""
+    draw.text(at, text, "white", font, anchor, stroke_width=2, stroke_fill="black")
+
+
+def png(picture: np.ndarray) -> bytes:
+    """Encode a picture [H, W] or [H, W, 3], uint8, as PNG."""
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
