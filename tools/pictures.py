@@ -86,10 +86,9 @@ class View:
         Returns:
             Array [H, W], float32; outside the volume `AIR_HU` for order 1, 0 for order 0.
         """
-        _, right, down = _DIRECTIONS[self.plane]
-        rows, columns = np.meshgrid(*map(np.arange, self.shape), indexing="ij")
-        steps = rows[..., None] * np.array(down) + columns[..., None] * np.array(right)
-        index = Grid(volume.shape, affine).to_index(self.top_left_mm + self.pixel_mm * steps)
+        rows, columns = np.indices(self.shape)
+        points_mm = self.to_world(np.stack([columns, rows], axis=-1))
+        index = Grid(volume.shape, affine).to_index(points_mm)
         outside = AIR_HU if order else 0.0
         return map_coordinates(
             volume, np.moveaxis(index, -1, 0), np.float32, order, "grid-constant", outside
@@ -99,6 +98,11 @@ class View:
         """Project RAS+ millimetres [..., 3] to picture coordinates [..., 2] = (column, row)."""
         _, right, down = _DIRECTIONS[self.plane]
         return (points_mm - self.top_left_mm) @ np.array([right, down]).T / self.pixel_mm
+
+    def to_world(self, pixels: np.ndarray) -> np.ndarray:
+        """Map picture coordinates [..., 2] = (column, row) to RAS+ millimetres [..., 3]."""
+        _, right, down = _DIRECTIONS[self.plane]
+        return self.top_left_mm + self.pixel_mm * (pixels @ np.array([right, down]))
 
 
 def view_through(

@@ -90,6 +90,7 @@ def test_points_land_where_they_are_seen() -> None:
         view = view_through(SHAPE, AFFINE, plane, point_mm[axis], 1.0)  # type: ignore[arg-type]
         column, row = view.to_pixels(point_mm)
         assert view.sample(volume, AFFINE)[round(row), round(column)] == pytest.approx(1)
+        np.testing.assert_allclose(view.to_world(np.array([column, row])), point_mm)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_outlines_part_touching_labels() -> None:
 
 
 def test_annotation_writes_and_keeps_the_size() -> None:
-    view = view_through(SHAPE, AFFINE, "coronal", 0.0, 0.5)
+    view = view_through(SHAPE, AFFINE, "sagittal", 0.0, 0.5)
     blank = np.zeros(view.shape, np.uint8)
     plain = annotate(blank, view)
     named = annotate(blank, view, [("L3", np.zeros(3))])

@@ -1,0 +1,271 @@
+"""The `demo` command: draws one digital patient and shows it on a page.
+
+    python -m tools demo --output my-first-patient
+
+The page `index.html` is written last: where it lies, the rest of the folder belongs to it.
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from tools import __version__, page
+from tools import pictures as pic
+from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
+from tools.phantom import recipe as recipes
+from tools.phantom.case import Case, simulate
+from tools.volumes import save_nifti, write_atomically
+
+REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
+VOLUMES = ("image", "labels", "trabecular", "posterior")
+FILES = frozenset({REPORT, TRUTH, PICTURES, *(f"{name}.nii.gz" for name in VOLUMES)})
+"""Everything that the demo writes into its folder."""
+
+PARTIAL = ".part-"
+"""How the files of a killed run begin, see `tools.volumes.write_atomically`."""
+
+SCANS: Mapping[str, Mapping[str, Any]] = {
+    # A thin, soft, whole-abdomen scan: what a radiologist would choose to look at.
+    "standard": {
+        "field": "abdomen",
+        "kvp": [120],
+        "pixel_mm": [0.8, 0.8],
+        "thickness_mm": [1.5],
+        "interval_ratio": [1.0, 1.0],
+        "kernel": ["soft"],
+        "noise_scale": [1.0, 1.0],
+    },
+    # The same patient in about a twentieth of the voxels.
+    "small": {
+        "field": "lumbar",
+        "kvp": [120],
+        "pixel_mm": [2.0, 2.0],
+        "thickness_mm": [3.0],
+        "interval_ratio": [1.0, 1.0],
+        "kernel": ["soft"],
+        "noise_scale": [1.0, 1.0],
+    },
+}
+"""Size -> scan settings that replace those of the standard recipe."""
+
+PICTURE_PIXEL_MM = 0.8
+"""Pixel edge of the pictures, mm: a 450 mm field is 560 pixels high, which fits a screen."""
+
+CORE_COLOUR = (255, 255, 255)
+"""Outline of the trabecular core, which the density refers to, in the axial picture."""
+
+WARNING = (
+    "This is a digital phantom: a computed image of a patient who does not exist. The numbers "
+    "are what was put in, not a measurement, and no diagnosis. Research use only."
+)
+
+
+def demo(
+    output: str = "osteoct-demo", seed: int = 1, size: Literal["standard", "small"] = "standard"
+) -> None:
+    """Draw one digital patient and write an HTML page that shows it.
+
+    The page shows the CT in three directions with the vertebrae's labels, and a table of the
+    true bone density and height of each level. Beside it lie the volumes (NIfTI), the truth
+    (JSON) and the pictures (PNG).
+
+    Args:
+        output: Folder to write to; it is made if need be, and an older demo in it is replaced.
+        seed: Number of the patient: the same number draws the same patient again.
+        size: `standard` is a 1.5 mm scan of the whole abdomen; `small` a 3 mm scan of the lumbar
+            spine, to try the installation in seconds.
+
+    Raises:
+        ValueError: If the seed is negative, or `output` is a file.
+        OSError: If a file cannot be written; there is no page then.
+    """
+    if seed < 0:
+        raise ValueError(f"--seed must be 0 or more, not {seed}")
+    folder = Path(output)
+    _prepare(folder)
+    begin = time.perf_counter()
+    print(f"drawing patient {seed}, {size} size ...", flush=True)
+    case = simulate(patient_recipe(size), seed, 0)
+    drawn = time.perf_counter()
+    print(f"drawn in {drawn - begin:.0f} s; writing volumes and pictures ...", flush=True)
+    _write(case, folder, seed)
+    print(f"done in {time.perf_counter() - begin:.0f} s")
+    print(f"report: {folder / REPORT}")
+
+
+def _prepare(folder: Path) -> None:
+    """Make the folder, without its page, unless it holds anything but an older demo."""
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"--output names a file, not a folder: {folder}")
+    for entry in sorted(folder.glob("*")):
+        if entry.name not in FILES and not entry.name.startswith(PARTIAL):
+            raise ValueError(f"{folder} holds other files ({entry.name}); choose another folder")
+    (folder / PICTURES).mkdir(parents=True, exist_ok=True)
+    (folder / REPORT).unlink(missing_ok=True)
+    for leftover in folder.rglob(f"{PARTIAL}*"):
+        leftover.unlink()
+
+
+def patient_recipe(size: str) -> dict[str, Any]:
+    """Standard recipe with the scan settings of a size of the demo."""
+    recipe = copy.deepcopy(recipes.load("standard"))
+    recipe["scan"].update(SCANS[size])
+    return recipe
+
+
+def _write(case: Case, folder: Path, seed: int) -> None:
+    """Write every file of the demo, the page last."""
+    for name in VOLUMES:
+        save_nifti(folder / f"{name}.nii.gz", getattr(case, name), case.affine)
+    _save(folder / TRUTH, json.dumps(case.truth, indent=1, allow_nan=False) + "\n")
+    figures = dict(draw_pictures(case))
+    for name, figure in figures.items():
+        _save(folder / PICTURES / f"{name}.png", figure.png)
+    _save(folder / REPORT, report(case, list(figures.values()), seed))
+
+
+def _save(path: Path, content: str | bytes) -> None:
+    """Write a file whole or not at all."""
+    data = content.encode() if isinstance(content, str) else content
+
+    def write(temporary: Path) -> None:
+        temporary.write_bytes(data)
+
+    write_atomically(path, write)
+
+
+def draw_pictures(case: Case) -> Iterator[tuple[str, page.Figure]]:
+    """Draw the three planes through the middle lumbar vertebra, each in three ways.
+
+    Args:
+        case: The patient.
+
+    Yields:
+        File stem and picture: soft tissue window, bone window, bone window with labels.
+    """
+    levels = case.truth["levels"]
+    middle = middle_level(levels)
+    centre_mm = levels[middle]["centroid_ras_mm"]
+    plane_titles: tuple[tuple[pic.PlaneName, str, int], ...] = (
+        ("sagittal", "Mid-sagittal", 0),
+        ("coronal", "Coronal", 1),
+        ("axial", f"Axial through {middle}", 2),
+    )
+    for plane, title, axis in plane_titles:
+        view = pic.view_through(
+            case.image.shape, case.affine, plane, float(centre_mm[axis]), PICTURE_PIXEL_MM
+        )
+        hu = view.sample(case.image, case.affine)
+        bone = pic.window(hu, pic.BONE_WINDOW)
+        for stem, picture, caption in (
+            ("soft", pic.window(hu, pic.SOFT_WINDOW), _window_caption(pic.SOFT_WINDOW)),
+            ("bone", bone, _window_caption(pic.BONE_WINDOW)),
+            ("labels", _with_labels(case, view, bone), "labels on the bone window"),
+        ):
+            names = _names(case, view) if stem == "labels" else ()
+            shown = pic.annotate(picture, view, names)
+            yield f"{plane}_{stem}", page.Figure(pic.png(shown), f"{title}, {caption}")
+
+
+def middle_level(levels: Mapping[str, Mapping[str, Any]]) -> str:
+    """Name of the level that the planes go through: L3, or the middle one of those in the scan."""
+    names = [name for name in HEAD_TO_FOOT if name in levels]
+    return "L3" if "L3" in names else names[len(names) // 2]
+
+
+def report(case: Case, figures: list[page.Figure], seed: int) -> str:
+    """Write the page.
+
+    Args:
+        case: The patient.
+        figures: Pictures in the order to show them.
+        seed: The patient's number.
+
+    Returns:
+        A complete HTML document.
+    """
+    truth = case.truth
+    size = " × ".join(map(str, case.image.shape))
+    spacing = " × ".join(f"{edge:.2f}" for edge in np.linalg.norm(case.affine[:3, :3], axis=0))
+    scan = truth["scan"]
+    sex = {"F": "woman", "M": "man"}.get(truth["sex"], truth["sex"])
+    return page.document(
+        f"Digital patient {seed}",
+        [
+            page.paragraph(WARNING, "note"),
+            page.paragraph(
+                f"A {sex} of {truth['age']:.0f} years on scanner {truth['scanner']}: "
+                f"{scan['kvp']:.0f} kV, {scan['kernel']} kernel, {scan['thickness_mm']:g} mm "
+                f"slices, {size} voxels of {spacing} mm."
+            ),
+            page.gallery(figures),
+            page.heading("True bone density and height of each level"),
+            truth_table(truth["levels"]),
+            page.paragraph(
+                "HA mass is the hydroxyapatite put into the trabecular core. QCT density is what "
+                "an ideal 120 kV QCT with a hydroxyapatite phantom reads there: marrow fat makes "
+                "the two differ. Areal density is the frontal projection of the mineral, as DXA "
+                "sees it. Heights are those of the body in front, in the middle and behind. "
+                "A dash: the level is not wholly in the scan."
+            ),
+            page.footer(
+                f"osteoct tools {__version__}. The volumes, the truth and the pictures lie beside "
+                f"this page; the command was: python -m tools demo --seed {seed}"
+            ),
+        ],
+    )
+
+
+def truth_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
+    """Write the levels' truth as an HTML table, head to foot, measured levels marked."""
+    head = ["level", "HA mass, mg/cm³", "QCT density, mg/cm³", "areal density, g/cm²"]
+    head += [f"{place} height, mm" for place in ("anterior", "middle", "posterior")]
+    rows = []
+    for name in HEAD_TO_FOOT:
+        if name not in levels:
+            continue
+        level = levels[name]
+        heights = level.get("height_mm") or {}
+        numbers = [
+            _number(level.get("ha_mass_mg_cm3"), 1),
+            _number(level.get("qct_ha_mg_cm3"), 1),
+            _number(level.get("areal_bmd_g_cm2"), 3),
+            *(_number(heights.get(place), 1) for place in ("anterior", "middle", "posterior")),
+        ]
+        if not level["complete"]:
+            numbers = ["–"] * len(numbers)
+        rows.append([f"{name} *" if name in MEASURED_LEVELS else name, *numbers])
+    return page.table(head, rows, "What was put in. * levels whose density will be measured")
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _window_caption(setting: tuple[float, float]) -> str:
+    return f"WL {setting[0]:.0f} / WW {setting[1]:.0f} HU"
+
+
+def _with_labels(case: Case, view: pic.View, grey: np.ndarray) -> np.ndarray:
+    labels = view.sample(case.labels, case.affine, order=0).astype(int)
+    picture = pic.overlay(grey, labels, pic.LABEL_COLOURS)
+    if view.plane == "axial":
+        core = view.sample(case.trabecular, case.affine, order=0) > 0
+        picture[pic.outlines(core.astype(int))] = CORE_COLOUR
+    return picture
+
+
+def _names(case: Case, view: pic.View) -> Iterator[tuple[str, np.ndarray]]:
+    """Names of the levels that the view cuts, each at the middle of what is seen of it."""
+    labels = view.sample(case.labels, case.affine, order=0)
+    for name, label in LABEL_IDS.items():
+        pixels = np.argwhere(labels == label)
+        if len(pixels):
+            yield name, view.to_world(pixels.mean(axis=0)[::-1])
