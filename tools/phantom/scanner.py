@@ -13,7 +13,6 @@ import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +34,7 @@ NOISE_REFERENCE_MTF50 = 0.36
 """Sharpness at which a scanner's `noise_hu` holds, 1/mm: the middle of soft kernels."""
 
 NOISE_SHARPNESS_POWER = 1.5
-"""SD grows as MTF50 to this power: the integral of the ramp's f^2 up to the kernel's limit (V)."""
+"""SD grows as MTF50 to this power: variance is the integral of f^2 up to the kernel's limit."""
 
 INTERVAL_STEP_MM = 0.1
 """Slice intervals are multiples of this, mm, as consoles offer them (D)."""
@@ -182,43 +181,24 @@ def load_scanner(path: Path) -> Scanner:
     for error in sorted(errors, key=lambda found: list(map(str, found.path))):
         where = ".".join(map(str, error.path)) or "file"
         raise ValueError(f"{path.name}: {where}: {error.message}")
+    for where, (low, high) in _ranges(values):
+        if low > high:
+            raise ValueError(f"{path.name}: {where}: {low} is above {high}")
     kernels = {
         name: KernelRanges(**{key: _pair(bounds) for key, bounds in ranges.items()})
         for name, ranges in values.pop("kernels").items()
     }
-    plain = {
+    plain: dict[str, Any] = {
         key: _pair(value) if isinstance(value, list) else value for key, value in values.items()
     }
     return Scanner(**plain, kernels=kernels)
 
 
-class _Scanners(Mapping[str, Scanner]):
-    """The scanners that have a file, read when first asked for."""
+class _Scanners(dict[str, Scanner]):
+    """Scanner by name; refuses an unknown name in one line."""
 
-    def __getitem__(self, name: str) -> Scanner:
-        if name not in self._names():
-            known = ", ".join(self._names())
-            raise ValueError(f"unknown scanner {name!r}; known: {known}")
-        return _read(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names())
-
-    def __len__(self) -> int:
-        return len(self._names())
-
-    @staticmethod
-    def _names() -> list[str]:
-        return sorted(path.stem.upper() for path in SCANNER_FOLDER.glob("*.yaml"))
-
-
-@cache
-def _read(name: str) -> Scanner:
-    return load_scanner(SCANNER_FOLDER / f"{name.lower()}.yaml")
-
-
-SCANNERS: Mapping[str, Scanner] = _Scanners()
-"""Scanner by name; an unknown name raises a one-line `ValueError`."""
+    def __missing__(self, name: str) -> Scanner:
+        raise ValueError(f"unknown scanner {name!r}; known: {', '.join(self)}")
 
 
 def fine_step_mm(protocol: Protocol, target_mm: float = 1.0) -> float:
@@ -235,5 +215,20 @@ def _within(bounds: Range, share: float) -> float:
     return bounds[0] + float(share) * (bounds[1] - bounds[0])
 
 
+def _ranges(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, list[float]]]:
+    """Every range in a scanner's file with the path to it."""
+    for key, value in values.items():
+        if isinstance(value, dict):
+            yield from _ranges(value, f"{prefix}{key}.")
+        elif isinstance(value, list):
+            yield prefix + key, value
+
+
 def _pair(bounds: list[float]) -> Range:
     return float(bounds[0]), float(bounds[1])
+
+
+SCANNERS: Mapping[str, Scanner] = _Scanners(
+    (scanner.name, scanner) for scanner in map(load_scanner, sorted(SCANNER_FOLDER.glob("*.yaml")))
+)
+"""Scanner by name, one per file; an unknown name raises a one-line `ValueError`."""
