@@ -1,0 +1,1 @@
+"""Test objects with known density: an ESP-like spine phantom and a rod calibration phantom."""
