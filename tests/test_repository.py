@@ -1,0 +1,90 @@
+"""What the repository promises about itself holds: commands, versions, links, pins."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tools import __version__
+from tools.__main__ import COMMANDS
+from tools.options import bind
+
+TEST_COMMAND = "python -m pytest"
+MAIN_JOB = "python -m tools demo"
+
+
+def shell_lines(text: str) -> list[str]:
+    """Lines inside the shell blocks of a Markdown text."""
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    return [line.partition(" #")[0].strip() for block in blocks for line in block.splitlines()]
+
+
+def test_the_check_runs_the_commands_of_the_readme(repository: Path) -> None:
+    documented = shell_lines((repository / "README.md").read_text())
+    assert TEST_COMMAND in documented
+    assert MAIN_JOB in documented
+    script = [line.strip() for line in (repository / ".ci" / "run").read_text().splitlines()]
+    assert any(re.match(rf"{TEST_COMMAND}( \||$)", line) for line in script)
+    assert any(line.startswith(f"{MAIN_JOB} --size small") for line in script)
+
+
+@pytest.mark.parametrize("page", ["README.md", "tools/phantom/docs/recipes.md"])
+def test_documented_commands_exist(page: str, repository: Path) -> None:
+    lines = [
+        line.split()[3:]
+        for line in shell_lines((repository / page).read_text())
+        if line.startswith("python -m tools ")
+    ]
+    assert lines
+    for name, *words in lines:
+        assert name in COMMANDS
+        if "--help" not in words:
+            bind(COMMANDS[name].load(), words)
+
+
+def pages(repository: Path) -> list[Path]:
+    """Every Markdown page of the project."""
+    below = (
+        page for folder in ("bundles", "tools") for page in (repository / folder).rglob("*.md")
+    )
+    return [*repository.glob("*.md"), *below]
+
+
+def test_links_between_pages_lead_somewhere(repository: Path) -> None:
+    links = [
+        (page, target.split("#")[0])
+        for page in pages(repository)
+        for target in re.findall(r"\]\(([^)\s]+)\)", page.read_text())
+        if not re.match(r"https?://|#|mailto:", target)
+    ]
+    assert links
+    broken = [(page.name, target) for page, target in links if not (page.parent / target).exists()]
+    assert broken == []
+
+
+def test_every_requirement_is_pinned(repository: Path) -> None:
+    pins = {}
+    for name in ("requirements.txt", "requirements-dev.txt"):
+        for line in (repository / name).read_text().splitlines():
+            if line and not line.startswith(("#", "-r ")):
+                match = re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9][0-9.]*)", line)
+                assert match, f"{name}: {line}"
+                pins[match[1]] = match[2]
+    assert pins["torch"] == "2.13.0"
+    assert pins["monai"] == "1.6.1"
+
+
+def test_the_version_is_the_same_everywhere(repository: Path) -> None:
+    citation = yaml.safe_load((repository / "CITATION.cff").read_text())
+    assert citation["version"] == __version__
+    assert __version__ in (repository / "CHANGELOG.md").read_text()
+    assert len(citation["references"]) == 5  # four studies, and the one whose cohort S1 shows
+
+
+@pytest.mark.parametrize("name", ["lint", "tests", "release"])
+def test_workflows_are_readable_and_pin_their_actions(name: str, repository: Path) -> None:
+    text = (repository / ".github" / "workflows" / f"{name}.yml").read_text()
+    assert yaml.safe_load(text)["jobs"]
+    for action in re.findall(r"uses: (\S+)", text):
+        assert re.search(r"@v\d+$", action) or action.startswith("./"), action
