@@ -10,7 +10,6 @@ A recipe is a short YAML file. ``recipe.schema.json`` describes every key with i
 
 from __future__ import annotations
 
-import difflib
 import json
 import math
 import os
@@ -22,6 +21,8 @@ from typing import Any
 
 import jsonschema
 import yaml
+
+from tools.options import nearest
 
 SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
 RECIPE_FOLDER = Path(__file__).with_name("recipes")
@@ -114,7 +115,7 @@ def _find(name_or_path: str) -> Path:
     if os.path.isfile(path):  # noqa: PTH113, as Path.is_file raises on a name too long
         return path
     if _PACKAGED_NAME.fullmatch(name_or_path):
-        hint = _nearest(name_or_path, names())
+        hint = nearest(name_or_path, names())
         raise ValueError(
             f"unknown recipe '{name_or_path}'{hint}; known: {', '.join(names())}, "
             "or give the path of a YAML file"
@@ -147,7 +148,7 @@ def _refuse_unknown_keys(
     for key, value in given.items():
         if key not in known:
             everywhere = [leaf for leaf in _key_paths(schema()) if leaf.endswith(f".{key}")]
-            hint = f"; did you mean '{everywhere[0]}'?" if everywhere else _nearest(str(key), known)
+            hint = f"; did you mean '{everywhere[0]}'?" if everywhere else nearest(str(key), known)
             raise ValueError(
                 f"recipe {path}: unknown key '{prefix}{key}'{hint}; known here: {', '.join(known)}"
             )
@@ -189,7 +190,7 @@ def _explain(error: jsonschema.ValidationError, unit: str) -> str:
     if error.validator in ("minimum", "maximum"):
         return f"{value} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
     if error.validator == "enum":
-        hint = _nearest(str(value), wanted["enum"])
+        hint = nearest(str(value), wanted["enum"])
         return f"'{value}' is not one of {', '.join(wanted['enum'])}{hint}"
     if error.validator == "pattern":
         return f"'{value}' is not three letters, one each of L/R, A/P and I/S, such as LPS"
@@ -252,13 +253,3 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
             value = _merged(old, value)
         merged[key] = value
     return merged
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint at the known word nearest to a misspelt one, or nothing.
-
-    >>> _nearest("kpv", ["kvp", "kernel"])
-    "; did you mean 'kvp'?"
-    """
-    near = difflib.get_close_matches(word, list(known), n=1)
-    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,156 @@
+"""Recipes: defaults, the published schema, and one-line errors that help."""
+
+import json
+
+import jsonschema
+import pytest
+import yaml
+
+from tools.phantom import recipe
+
+
+def key_paths(node, prefix=""):
+    for key, child in node.get("properties", {}).items():
+        yield f"{prefix}{key}", child
+        yield from key_paths(child, f"{prefix}{key}.")
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write_text(text):
+        path = tmp_path / "mine.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return write_text
+
+
+def test_schema_is_valid_and_explains_every_key():
+    jsonschema.Draft202012Validator.check_schema(recipe.schema())
+    for path, node in key_paths(recipe.schema()):
+        assert node["description"].endswith("."), path
+        assert "properties" in node or node["unit"], path
+        if "properties" in node:
+            assert node["additionalProperties"] is False, path
+
+
+def test_standard_gives_a_value_to_every_key():
+    content = yaml.safe_load((recipe.RECIPE_FOLDER / "standard.yaml").read_text(encoding="utf-8"))
+    for path, _ in key_paths(recipe.schema()):
+        value = content
+        for part in path.split("."):
+            value = value[part]
+
+
+@pytest.mark.parametrize("name", recipe.names())
+def test_packaged_recipes_load_under_their_own_name(name):
+    loaded = recipe.load(name)
+    jsonschema.validate(loaded, recipe.schema())
+    assert loaded["name"] == name
+    assert len(loaded["description"]) > 20
+
+
+def test_recipe_takes_what_it_leaves_out_from_standard_but_not_its_name(write):
+    loaded = recipe.load(write("scan: {field: lumbar, kvp: [100]}\npopulation: {women: 1}\n"))
+    standard = recipe.load("standard")
+    assert loaded["name"] == "mine"
+    assert loaded["description"] == ""
+    assert loaded["scan"] == standard["scan"] | {"field": "lumbar", "kvp": [100]}
+    assert loaded["population"] == standard["population"] | {"women": 1}
+
+
+def test_loading_twice_shares_nothing():
+    first = recipe.load("standard")
+    first["scan"]["kvp"].append(80)
+    assert recipe.load("standard")["scan"]["kvp"] == [120]
+
+
+def test_docs_name_every_key_with_unit_and_default():
+    page = (recipe.SCHEMA_FILE.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+    standard = recipe.load("standard")
+    for path, node in key_paths(recipe.schema()):
+        if "properties" in node or path in ("name", "description"):
+            continue
+        value = standard
+        for part in path.split("."):
+            value = value[part]
+        shown = json.dumps(value).replace('"', "")
+        row = next((row for row in page.splitlines() if row.startswith(f"| `{path}` |")), "")
+        assert f"| {node['unit']} | `{shown}` |" in row, f"{path}: {node['unit']}, {shown}"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("scan: {kvpp: [120]}", ["scan.kvpp", "did you mean 'kvp'"]),
+        ("kvp: [120]", ["unknown key 'kvp'", "did you mean 'scan.kvp'"]),
+        ("population: {age: {mean: 50}}", ["population.age", "age_years"]),
+        ("1: 2", ["unknown key '1'"]),
+        ("scan: {kvp: [120, 160]}", ["scan.kvp[1]", "160", "80 to 140 kV"]),
+        ("scan: {thickness_mm: [0.3]}", ["scan.thickness_mm[0]", "0.4 to 10 mm"]),
+        ("scan: {pixel_mm: [0.4, 2.1]}", ["scan.pixel_mm[1]", "0.4 to 2.0 mm"]),
+        ("scan: {interval_ratio: [0.5, 1.5]}", ["scan.interval_ratio[1]", "0.25 to 1.0"]),
+        ("scan: {oral_contrast: -0.1}", ["scan.oral_contrast", "0 to 1"]),
+        ("scan: {tilt_deg: .nan}", ["scan.tilt_deg", "not a finite number"]),
+        ("scan: {noise_scale: [0, .inf]}", ["scan.noise_scale[1]", "not a finite number"]),
+        ("scan: {kvp: 120}", ["scan.kvp", "list"]),
+        ("scan: {kvp: []}", ["scan.kvp", "at least one value"]),
+        ("scan: {pixel_mm: [0.9]}", ["scan.pixel_mm", "[low, high]"]),
+        ("scan: {pixel_mm: [0.9, 0.5]}", ["scan.pixel_mm", "0.9 is above high 0.5"]),
+        ("scan: {tilt_deg: true}", ["scan.tilt_deg", "number"]),
+        ("scan: {tilt_deg: '3'}", ["scan.tilt_deg", "'3' is not of type number"]),
+        ("scan: {tilt_deg: 1e-3}", ["scan.tilt_deg", "YAML reads 1e-3 as text", "1.0e-3"]),
+        ("scan: {orientation: [LRS]}", ["scan.orientation[0]", "'LRS'", "I/S"]),
+        ("scan: {orientation: [lps]}", ["scan.orientation[0]", "'lps'"]),
+        ("scan: {orientation: [LPSS]}", ["scan.orientation[0]", "'LPSS'"]),
+        ("scan: {field: abdomn}", ["scan.field", "did you mean 'abdomen'"]),
+        ("scan: {kernel: [soft, shap]}", ["scan.kernel[1]", "did you mean 'sharp'"]),
+        ("scan: 3", ["scan: 3", "mapping"]),
+        ("scan:", ["scan: None", "mapping"]),
+        ("population: {age_years: {min: 80}}", ["population.age_years", "rising order"]),
+        ("name: ''", ["name: is empty"]),
+        ("name: 3", ["name: 3", "text"]),
+        ("scan: {field: lumbar}\nscan: {field: abdomen}", ["line 2", "'scan' stands twice"]),
+        ("scan: &a [*a]", ["line 1", "alias '*a'"]),
+        ("scan: [", ["line 1"]),
+        ("scan: !!python/object:os.system {}", ["line 1", "constructor"]),
+        ("a: 1\n---\nb: 2", ["line 2", "another document"]),
+        ("scan: {tilt_deg: 2020-99-99}", ["not a YAML text file"]),
+        ("\x00", ["not a YAML text file"]),
+        ("- 1", ["not a mapping"]),
+        ("", ["not a mapping"]),
+    ],
+)
+def test_wrong_recipe_gives_one_line_with_file_key_and_help(write, text, words):
+    with pytest.raises(ValueError, match=r"mine\.yaml") as caught:
+        recipe.load(write(text))
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("standrad", ["unknown recipe 'standrad'", "did you mean 'standard'", "sagittal_slab"]),
+        ("no/such.yaml", ["no/such.yaml: no such file"]),
+        ("", ["no such file"]),
+        (".", ["no such file"]),
+        ("x" * 5000 + "/y.yaml", ["no such file"]),
+    ],
+)
+def test_unknown_recipe_gives_one_line(name, words):
+    with pytest.raises(ValueError, match="recipe") as caught:
+        recipe.load(name)
+    message = str(caught.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message
+
+
+def test_binary_file_is_no_recipe(tmp_path):
+    path = tmp_path / "image.yaml"
+    path.write_bytes(b"\x1f\x8b\xff\xfe\x00")
+    with pytest.raises(ValueError, match="not a YAML text file"):
+        recipe.load(path)
