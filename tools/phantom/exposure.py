@@ -31,7 +31,7 @@ COARSE_MM = 10.0
 """Grid of the noise map, in plane and along z, mm (D: noise varies over centimetres)."""
 
 ANGLES = 12
-"""Directions over half a turn; 24 change the map of an ellipse by less than 2 % (V)."""
+"""Directions over half a turn; 48 change the map of a 38 x 25 cm ellipse by at most 4 % (V)."""
 
 LONGEST_PATH_CM = 60.0
 """Paths count at most this much water, cm: metal must not blow up the exponential (D)."""
@@ -134,7 +134,7 @@ def _coarse_water(
     slabs = max(1, round(slices * step_mm / COARSE_MM))
     depth = (torch.arange(slabs, device=hu.device) + 0.5) / slabs
     picked = (depth * slices).long().clamp(max=slices - 1)
-    stride = max(1, round(SAMPLE_MM / pixel_mm))
+    stride = min(max(1, round(SAMPLE_MM / pixel_mm)), *hu.shape[:2])
     samples = hu[stride // 2 :: stride, stride // 2 :: stride, :].index_select(2, picked)
     water = ((samples.permute(2, 0, 1) + 1000.0) / 1000.0).clamp(min=0.0)
     pool = max(1, round(COARSE_MM / (stride * pixel_mm)))

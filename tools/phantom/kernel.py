@@ -20,7 +20,7 @@ import torch
 HUMP_POSITION = 0.5
 """Frequency of the edge enhancement, in units of ``mtf50`` (D: gives 5-15 % overshoot)."""
 
-NOISE_FLOOR = 0.05
+NOISE_FLOOR = 0.1
 """Noise power left towards zero frequency, relative to the peak before the MTF (D).
 
 Filtered back-projection alone goes to zero; electronic and interpolation noise do not."""

@@ -20,6 +20,9 @@ from tools.phantom.kernel import Kernel
 ALIAS_REACH = 1.4
 """Noise beyond this many `mtf10` is left out of the folding at the pixel grid; its MTF is < 2 %."""
 
+SMALLEST_PLANE_MM = 16.0
+"""Noise is drawn on planes of at least this side, mm, and cut: its grain is up to 5 mm."""
+
 SMALLEST_CORRELATION = 0.01
 """Correlations of slices below this are left out (D: invisible beside the noise itself)."""
 
@@ -46,7 +49,11 @@ class NoiseSource:
         """Compute the spectrum once; it serves every slice."""
         device = generator.device
         self.shape = shape
-        self.size = (next_fast_len(shape[0], real=False), next_fast_len(shape[1], real=True))
+        least = math.ceil(SMALLEST_PLANE_MM / pixel_mm)
+        self.size = (
+            next_fast_len(max(shape[0], least), real=False),
+            next_fast_len(max(shape[1], least), real=True),
+        )
         self.generator = generator
         self.weights = slice_weights
         fx = torch.fft.fftfreq(self.size[0], pixel_mm, device=device)[:, None]
