@@ -1,0 +1,1 @@
+"""Transfer probe: does what a network learns from the phantom hold on a real scan?"""
