@@ -161,6 +161,7 @@ def probe(
 def main(arguments: list[str]) -> int:
     """Run the probe of the packaged phantom; returns the exit status."""
     from tools.phantom.case import simulate
+
     from tools.phantom.recipe import load
 
     options = parse(arguments)

@@ -8,7 +8,8 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from scipy import ndimage
 
 from tools.phantom.probe.augment import window
-from tools.phantom.probe.slices import BODY, OUTSIDE_HU, resample, sagittal_grid
+from tools.phantom.probe.slices import BODY, OUTSIDE_HU, PIXEL_MM
+from tools.phantom.resample import covering_grid, resample
 from tools.volumes import Grid
 
 #: The network halves its input four times.
@@ -59,7 +60,7 @@ def predict_volume(network: torch.nn.Module, image: np.ndarray, affine: np.ndarr
         Boolean [X, Y, Z]: bodies, after the slab rule and without small components.
     """
     grid = Grid((image.shape[0], image.shape[1], image.shape[2]), affine)
-    sagittal = sagittal_grid(grid)
+    sagittal = covering_grid(grid, PIXEL_MM)
     volume = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))[None]
     slices = resample(volume, affine, sagittal, OUTSIDE_HU)[0]
     probability = predict_slices(network, slices).transpose(0, 1).contiguous()

@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
 from tools.levels import LABEL_IDS
+from tools.phantom.resample import covering_grid, resample
 from tools.volumes import Grid, write_atomically
 
 #: In-plane pixel of every slice, mm; the grid the bundles' 2-D network works on.
@@ -73,58 +74,6 @@ class SliceSet:
         )
 
 
-def resample(volume: torch.Tensor, affine: np.ndarray, grid: Grid, outside: float) -> torch.Tensor:
-    """Sample a volume on another grid; each new voxel is the mean over its extent.
-
-    Linear interpolation at as many sub-points per axis as old voxels fit into a new one, then
-    their mean, so that noise and thin structures are averaged and not aliased.
-
-    Args:
-        volume: [C, X, Y, Z] float32.
-        affine: Its 4x4 voxel to RAS+ millimetre matrix.
-        grid: Grid to sample on.
-        outside: Value beyond the volume.
-
-    Returns:
-        [C, *grid.shape] float32.
-    """
-    step = np.linalg.inv(affine) @ grid.affine
-    points = [max(1, round(float(np.abs(step[:3, axis]).max()))) for axis in range(3)]
-    fine_shape = [size * count for size, count in zip(grid.shape, points, strict=True)]
-    to_normal = _normaliser(np.array(volume.shape[1:]))
-    from_normal = np.linalg.inv(_normaliser(np.array(fine_shape)))
-    fine_to_grid = np.diag([*(1 / np.array(points)), 1.0])
-    fine_to_grid[:3, 3] = (1 / np.array(points) - 1) / 2
-    theta = to_normal @ step @ fine_to_grid @ from_normal
-    # torch orders coordinates from the last axis to the first.
-    turned = theta[:3][::-1][:, [2, 1, 0, 3]].copy()
-    lattice = F.affine_grid(
-        torch.from_numpy(turned).float()[None], [1, 1, *fine_shape], align_corners=False
-    )
-    sampled = F.grid_sample(volume[None] - outside, lattice, align_corners=False)
-    return F.avg_pool3d(sampled, points)[0] + outside
-
-
-def _normaliser(shape: np.ndarray) -> np.ndarray:
-    """4x4 matrix from voxel indices to torch's [-1, 1] (outer voxel faces)."""
-    matrix = np.diag([*(2 / shape), 1.0])
-    matrix[:3, 3] = 1 / shape - 1
-    return matrix
-
-
-def sagittal_grid(volume_grid: Grid) -> Grid:
-    """Return the RAS grid of 2 mm voxels that covers a volume."""
-    corners = np.stack(
-        np.meshgrid(*[(-0.5, size - 0.5) for size in volume_grid.shape], indexing="ij"), axis=-1
-    ).reshape(-1, 3)
-    world = volume_grid.to_world(corners)
-    low, high = world.min(axis=0), world.max(axis=0)
-    x, y, z = (round(float(size)) for size in np.maximum(1, np.round((high - low) / PIXEL_MM)))
-    affine = np.diag([PIXEL_MM] * 3 + [1.0])
-    affine[:3, 3] = low + PIXEL_MM / 2
-    return Grid((x, y, z), affine)
-
-
 def cut(case: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Cut one phantom patient into sagittal slices about its spine.
 
@@ -143,7 +92,7 @@ def cut(case: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     if not bodies.any():
         raise ValueError("no vertebral body lies in the phantom's field")
     centroid = source.to_world(np.argwhere(bodies).mean(axis=0))
-    whole = sagittal_grid(source)
+    whole = covering_grid(source, PIXEL_MM)
     top = whole.to_world(np.array(whole.shape) - 1)
     thickness = rng.choice(THICKNESS_MM)
     stack = torch.stack(
