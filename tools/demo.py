@@ -21,6 +21,7 @@ from tools import pictures as pic
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.case import Case, simulate
+from tools.phantom.truth import SLAB_MM
 from tools.volumes import save_nifti, write_atomically
 
 REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
@@ -209,11 +210,11 @@ def report(case: Case, figures: list[page.Figure], seed: int) -> str:
             page.heading("True bone density and height of each level"),
             truth_table(truth["levels"]),
             page.paragraph(
-                "HA mass is the hydroxyapatite put into the trabecular core. QCT density is what "
-                "an ideal 120 kV QCT with a hydroxyapatite phantom reads there: marrow fat makes "
-                "the two differ. Areal density is the frontal projection of the mineral, as DXA "
-                "sees it. Heights are those of the body in front, in the middle and behind. "
-                "A dash: the level is not wholly in the scan."
+                f"HA mass is the hydroxyapatite put into the central {SLAB_MM:g} mm of the "
+                "trabecular core. QCT density is what an ideal 120 kV QCT with a hydroxyapatite "
+                "phantom reads there: marrow fat makes the two differ. Areal density is the frontal "
+                "projection of the mineral, as DXA sees it. Heights are those of the body in "
+                "front, in the middle and behind. A dash: the level is not wholly in the scan."
             ),
             page.footer(
                 f"osteoct tools {__version__}. The volumes, the truth and the pictures lie beside "
