@@ -9,6 +9,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 
 import nibabel as nib
@@ -41,6 +42,12 @@ class Grid:
     def center_mm(self) -> np.ndarray:
         """RAS+ millimetres of the grid's middle, [3]."""
         return self.to_world((np.array(self.shape) - 1) / 2)
+
+    def corners_mm(self) -> np.ndarray:
+        """RAS+ millimetres of the eight corner voxels' centres, [8, 3]."""
+        last = [size - 1 for size in self.shape]
+        ends = np.array(list(product(*((0, size) for size in last))), dtype=float)
+        return self.to_world(ends)
 
     def to_world(self, index: np.ndarray) -> np.ndarray:
         """Map voxel indices [..., 3] to RAS+ millimetres [..., 3]."""

@@ -1,0 +1,285 @@
+"""The canvas: anatomy is painted onto a voxel grid shape by shape, with partial volumes.
+
+A shape is a function of millimetre coordinates giving a signed distance (negative inside). It is
+evaluated only inside its own bounding box, in its own frame; because a grid is affine, each local
+coordinate is a sum of at most three one-dimensional tensors, for oblique grids and rotated frames
+alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+import torch.nn.functional as functional
+
+from tools.volumes import Grid
+
+#: Below this, mm per voxel, a coordinate's change along an array axis is taken as none.
+FLAT_MM = 1e-6
+
+Shape = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A local coordinate system: u to the patient's right, v forwards, w to the head.
+
+    Attributes:
+        origin: RAS+ millimetres, [3].
+        axes: Columns are u, v and w in RAS+, orthonormal, [3, 3].
+    """
+
+    origin: np.ndarray
+    axes: np.ndarray = field(default_factory=lambda: np.eye(3))
+
+    def to_world(self, points: np.ndarray) -> np.ndarray:
+        """Map local points [..., 3] to RAS+ millimetres [..., 3]."""
+        return np.asarray(points) @ self.axes.T + self.origin
+
+    def moved(self, u: float, v: float, w: float) -> Frame:
+        """Return the same frame with its origin at local (u, v, w) mm."""
+        return Frame(self.to_world(np.array([u, v, w])), self.axes)
+
+
+WORLD = Frame(np.zeros(3))
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangular part of a grid, perhaps sampled more coarsely.
+
+    Attributes:
+        slices: Where it lies in the grid's array.
+        origin: RAS+ millimetres of its first sample, [3].
+        steps: Columns are the RAS+ steps from sample to sample along its axes, [3, 3].
+        counts: Samples along its axes.
+        device: Where its tensors live.
+    """
+
+    slices: tuple[slice, slice, slice]
+    origin: np.ndarray
+    steps: np.ndarray
+    counts: tuple[int, int, int]
+    device: torch.device
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Voxels of the grid that the box covers."""
+        size = [part.stop - part.start for part in self.slices]
+        return size[0], size[1], size[2]
+
+    def coordinates(self, frame: Frame = WORLD) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Local (u, v, w) of every sample in mm, each broadcastable to `counts`."""
+        start = frame.axes.T @ (self.origin - frame.origin)
+        steps = frame.axes.T @ self.steps
+        return tuple(self._coordinate(start[row], steps[row]) for row in range(3))  # type: ignore[return-value]
+
+    def _coordinate(self, start: float, steps: np.ndarray) -> torch.Tensor:
+        total = torch.full((1, 1, 1), float(start), device=self.device)
+        for axis, (count, step) in enumerate(zip(self.counts, steps, strict=True)):
+            if abs(step) < FLAT_MM:
+                continue
+            shape = [1, 1, 1]
+            shape[axis] = count
+            ramp = torch.arange(count, dtype=torch.float32, device=self.device) * float(step)
+            total = total + ramp.view(shape)
+        return total
+
+    def coarse(self, step_mm: float) -> Box:
+        """The same box with samples about `step_mm` apart, for smooth shapes."""
+        spans = [max(size - 1, 1) for size in self.shape]
+        edges = np.linalg.norm(self.steps, axis=0)
+        counts = [
+            max(2, 1 + int(np.ceil(span * edge / step_mm)))
+            for span, edge in zip(spans, edges, strict=True)
+        ]
+        counts = [min(count, size) for count, size in zip(counts, self.shape, strict=True)]
+        ratios = [span / max(count - 1, 1) for span, count in zip(spans, counts, strict=True)]
+        return Box(
+            self.slices, self.origin, self.steps * ratios, (counts[0], counts[1], counts[2]),
+            self.device,
+        )  # fmt: skip
+
+    def within(self, hull: Box) -> tuple[slice, slice, slice]:
+        """Where this box lies in a larger box's tensors."""
+        parts = [
+            slice(part.start - whole.start, part.stop - whole.start)
+            for part, whole in zip(self.slices, hull.slices, strict=True)
+        ]
+        return parts[0], parts[1], parts[2]
+
+    def refine(self, samples: torch.Tensor) -> torch.Tensor:
+        """Interpolate samples on this (coarse) box linearly to the grid's voxels, [X, Y, Z]."""
+        samples = samples.expand(self.counts)
+        # The last axis first and the first last: the large pass then runs over whole slabs.
+        for axis in (2, 1):
+            samples = _stretch(samples, axis, self.shape[axis])
+        return _stretch_slabs(samples, self.shape[0])
+
+
+def _between(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lower neighbours and weights of `size` even places from the first to the last of `count`."""
+    place = np.linspace(0, count - 1, size)
+    low = np.minimum(place.astype(int), max(count - 2, 0))
+    return low, (place - low).astype(np.float32)
+
+
+def _stretch(samples: torch.Tensor, axis: int, size: int) -> torch.Tensor:
+    """Linear interpolation along one axis, first and last samples kept."""
+    count = samples.shape[axis]
+    if count == size:
+        return samples
+    place, part = _between(count, size)
+    low = torch.from_numpy(place).to(samples.device)
+    shape = [1, 1, 1]
+    shape[axis] = size
+    return torch.lerp(
+        samples.index_select(axis, low),
+        samples.index_select(axis, (low + 1).clamp(max=count - 1)),
+        torch.from_numpy(part).to(samples.device).view(shape),
+    )
+
+
+def _stretch_slabs(samples: torch.Tensor, size: int) -> torch.Tensor:
+    """Linear interpolation along the first axis, slab by slab."""
+    count = samples.shape[0]
+    if count == size:
+        return samples
+    stretched = samples.new_empty((size, *samples.shape[1:]))
+    for target, low, part in zip(stretched, *_between(count, size), strict=True):
+        torch.lerp(samples[low], samples[min(low + 1, count - 1)], float(part), out=target)
+    return stretched
+
+
+class Canvas:
+    """HU of a grid under construction.
+
+    Args:
+        grid: Voxels to fill.
+        background_hu: HU of empty space.
+        device: Torch device.
+
+    Attributes:
+        hu: Ideal HU, float32 [X, Y, Z].
+    """
+
+    def __init__(self, grid: Grid, background_hu: float, device: str = "cpu") -> None:
+        self.grid = grid
+        self.device = torch.device(device)
+        self.hu = torch.full(grid.shape, background_hu, dtype=torch.float32, device=self.device)
+        self.voxel_mm = float(np.prod(grid.spacing_mm) ** (1 / 3))
+
+    def whole(self) -> Box:
+        """The box of all voxels."""
+        return self._crop(np.zeros(3, int), np.array(self.grid.shape))
+
+    def box(self, points_mm: np.ndarray | Sequence[np.ndarray], margin_mm: float) -> Box | None:
+        """The smallest box that holds all points and a margin, or None if it misses the grid.
+
+        Args:
+            points_mm: RAS+ millimetres, [N, 3].
+            margin_mm: Kept free around them, mm.
+        """
+        index = self.grid.to_index(np.atleast_2d(np.asarray(points_mm)))
+        # A ball of the margin's radius spans this many voxels along each array axis, also when
+        # the grid is oblique.
+        reach = margin_mm * np.linalg.norm(np.linalg.inv(self.grid.affine[:3, :3]), axis=1)
+        low = np.maximum(np.floor(index.min(0) - reach).astype(int), 0)
+        high = np.minimum(np.ceil(index.max(0) + reach).astype(int) + 1, self.grid.shape)
+        if np.any(high - low < 1):
+            return None
+        return self._crop(low, high)
+
+    def hull(self, boxes: Sequence[Box]) -> Box:
+        """The smallest box that holds all the boxes."""
+        low = np.min([[part.start for part in box.slices] for box in boxes], axis=0)
+        high = np.max([[part.stop for part in box.slices] for box in boxes], axis=0)
+        return self._crop(low, high)
+
+    def _crop(self, low: np.ndarray, high: np.ndarray) -> Box:
+        slices = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        counts = tuple(int(n) for n in high - low)
+        return Box(
+            slices,  # type: ignore[arg-type]
+            self.grid.to_world(low.astype(float)),
+            self.grid.affine[:3, :3],
+            counts,  # type: ignore[arg-type]
+            self.device,
+        )
+
+    def coverage(self, distance: torch.Tensor) -> torch.Tensor:
+        """Volume fraction of a voxel inside a surface at signed `distance` mm."""
+        return (distance * (-1 / self.voxel_mm)).add_(0.5).clamp_(0, 1)
+
+    def blend(self, box: Box, value: float | torch.Tensor, fraction: torch.Tensor) -> None:
+        """Replace a volume fraction of each voxel of the box by `value` HU."""
+        end = torch.as_tensor(value, dtype=torch.float32, device=self.device)
+        self.hu[box.slices].lerp_(end, fraction)
+
+    def paint(
+        self,
+        box: Box | None,
+        value: float | torch.Tensor,
+        shape: Shape,
+        frame: Frame = WORLD,
+        coarse_mm: float | None = None,
+    ) -> torch.Tensor | None:
+        """Fill a shape with `value` HU.
+
+        Args:
+            box: Where the shape lies; None paints nothing.
+            value: HU, a number or a tensor over the box.
+            shape: Signed distance in `frame`, mm.
+            frame: The shape's coordinate system.
+            coarse_mm: Evaluate a smooth shape only about every so many mm, and interpolate.
+
+        Returns:
+            Signed distance over the box, mm, broadcastable to [X, Y, Z], or None.
+        """
+        if box is None:
+            return None
+        distance = self.distance(box, shape, frame, coarse_mm)
+        self.blend(box, value, self.coverage(distance))
+        return distance
+
+    def distance(
+        self, box: Box, shape: Shape, frame: Frame = WORLD, coarse_mm: float | None = None
+    ) -> torch.Tensor:
+        """Signed distance of a shape over a box, mm, broadcastable to [X, Y, Z]."""
+        if coarse_mm is None:
+            return shape(*box.coordinates(frame))
+        sampled = box.coarse(coarse_mm)
+        return sampled.refine(shape(*sampled.coordinates(frame)))
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Smooth random texture fixed to the anatomy, so that every scan of a patient shows it.
+
+    Attributes:
+        lattice: Standard normal values, periodic, [N, N, N].
+        spacing_mm: Distance of lattice points, mm.
+    """
+
+    lattice: np.ndarray
+    spacing_mm: float
+
+    @staticmethod
+    def draw(rng: np.random.Generator, spacing_mm: float, size: int = 32) -> Texture:
+        """Draw a lattice of `size`³ values."""
+        return Texture(rng.standard_normal((size,) * 3, dtype=np.float32), spacing_mm)
+
+    def sample(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Interpolated values at local coordinates in mm, broadcast shape of the three."""
+        size = self.lattice.shape[0]
+        # One more layer on each side makes linear interpolation periodic.
+        padded = np.pad(self.lattice, ((0, 1),) * 3, mode="wrap")
+        volume = torch.from_numpy(padded).to(u.device)[None, None]
+        parts = torch.broadcast_tensors(
+            *(torch.remainder(part / self.spacing_mm, size) * (2 / size) - 1 for part in (u, v, w))
+        )
+        places = torch.stack((parts[2], parts[1], parts[0]), dim=-1)[None]
+        return functional.grid_sample(volume, places, mode="bilinear", align_corners=True)[0, 0]

@@ -1,0 +1,168 @@
+"""One simulated case: a patient, scanned. A pure function of recipe, seed and number.
+
+from tools.phantom import case, recipe
+scan = case.simulate(recipe.load("standard"), seed=0, index=0)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from tools.levels import LEVEL_NAMES
+from tools.phantom.beam import REFERENCE_BEAM, Beam
+from tools.phantom.bones import Labels
+from tools.phantom.canvas import Canvas
+from tools.phantom.draw import draw, paint_spine
+from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.painting import Paint
+from tools.phantom.patient import Patient, draw_patient
+from tools.phantom.scanner import SCANNERS, acquire, fine_step_mm
+from tools.phantom.truth import level_truth, patient_truth, rim_points
+from tools.volumes import Grid, reorient
+
+#: Separate random streams of a case.
+_PATIENT, _SCAN, _NOISE = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """A scan with everything known of it; all volumes [X, Y, Z] on one grid.
+
+    Attributes:
+        image: HU, int16.
+        labels: Vertebral bodies and sacrum, uint8 (`tools.levels`).
+        trabecular: Trabecular cores, uint8, same ids.
+        posterior: Posterior elements, uint8, same ids.
+        affine: 4x4 voxel to RAS+ millimetres.
+        truth: JSON-ready; fields in `docs/recipes.md`.
+    """
+
+    image: np.ndarray
+    labels: np.ndarray
+    trabecular: np.ndarray
+    posterior: np.ndarray
+    affine: np.ndarray
+    truth: dict[str, Any]
+
+
+def simulate(
+    recipe: dict[str, Any],
+    seed: int,
+    index: int,
+    scanner: str = "A",
+    paired: bool = False,
+    device: str = "cpu",
+) -> Case:
+    """Draw patient number `index` and scan it.
+
+    Args:
+        recipe: A loaded recipe (`tools.phantom.recipe.load`).
+        seed: Seed of the cohort.
+        index: Number of the patient in it, from 0.
+        scanner: Scanner name.
+        paired: Whether the patient is the same on every scanner.
+        device: Torch device that draws.
+
+    Raises:
+        ValueError: If the scanner is unknown or lacks the recipe's kernel.
+    """
+    machine = SCANNERS[scanner]
+    scan = recipe["scan"]
+    patient = _patient(recipe, seed, index, None if paired else scanner)
+    rng = _stream(seed, index, scanner, _SCAN)
+    protocol = machine.draw_protocol(rng, scan)
+    corners = bounds_mm(patient, scan["field"], rng)
+    turn = rng.uniform(-1, 1, 3) * scan["tilt_deg"]
+    codes = str(rng.choice(scan["orientation"]))
+    step = fine_step_mm(protocol)
+    steps = round(protocol.interval_mm / step)
+    fine = fine_grid(corners, protocol.pixel_mm, step, steps, turn)
+    water = patient.trunk.water_equivalent_cm()
+    beam = Beam(protocol.kvp, protocol.filter_al_mm, water)
+    drawing = draw(patient, fine, beam, protocol.dark_canal_hu, device)
+    generator = torch.Generator(device=device)
+    generator.manual_seed(int(_stream(seed, index, scanner, _NOISE).integers(2**62)))
+    image = acquire(drawing.hu, protocol, step, generator, water)
+    grid = slice_grid(fine, steps)
+    # Slices have their centres on fine ones only if the number of fine ones in each is odd.
+    middle = steps // 2
+    maps = (
+        [part[:, :, middle::steps] for part in drawing.labels.maps()]
+        if steps % 2
+        else label(patient, grid, device).maps()
+    )
+    volumes = [image.round().to(torch.int16), *maps]
+    turned = [reorient(volume.cpu().numpy(), grid.affine, codes) for volume in volumes]
+    truth = patient_truth(patient) | {
+        "scanner": scanner,
+        "scan": protocol.as_dict()
+        | {"field": scan["field"], "orientation": codes, "water_cm": water},
+        "levels": _visible_levels(patient, grid, turned[1][0]),
+    }
+    image_array, labels, trabecular, posterior = (array for array, _ in turned)
+    return Case(image_array, labels, trabecular, posterior, turned[0][1], _plain(truth))
+
+
+def label(patient: Patient, grid: Grid, device: str = "cpu") -> Labels:
+    """Label a patient on any grid, without drawing the rest."""
+    canvas = Canvas(grid, 0.0, device)
+    return paint_spine(Paint(canvas, REFERENCE_BEAM, patient.tissues), patient)
+
+
+def draw_labels(
+    recipe: dict[str, Any], seed: int, index: int, spacing_mm: float = 1.0
+) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    """Draw only the label map of bodies, T10 to sacrum, of patient `index` of scanner A's cohort.
+
+    Args:
+        recipe: A loaded recipe.
+        seed: Seed of the cohort.
+        index: Number of the patient.
+        spacing_mm: Isotropic spacing.
+
+    Returns:
+        Labels uint8 [X, Y, Z] in RAS, the affine, and `sex` and `age`.
+    """
+    patient = _patient(recipe, seed, index, "A")
+    grid = fine_grid(spine_bounds_mm(patient), spacing_mm, spacing_mm, 1, np.zeros(3))
+    bodies = label(patient, grid).bodies.numpy()
+    return bodies, grid.affine, {"sex": patient.sex, "age": patient.age}
+
+
+def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None) -> Patient:
+    rng = _stream(seed, index, scanner or "", _PATIENT)
+    return draw_patient(rng, recipe["population"], recipe["scan"]["oral_contrast"])
+
+
+def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Generator:
+    """An independent random stream of one case."""
+    name = int.from_bytes(scanner.encode(), "big")
+    return np.random.default_rng(np.random.SeedSequence([seed, index, name, purpose]))
+
+
+def _visible_levels(patient: Patient, grid: Grid, labels: np.ndarray) -> dict[str, Any]:
+    """Truth of every level whose body lies at least partly in the field."""
+    seen = {LEVEL_NAMES[int(value)] for value in np.unique(labels) if value}
+    levels = {}
+    for level, vertebra in reversed(patient.spine.vertebrae.items()):
+        if level not in seen:
+            continue
+        index = grid.to_index(rim_points(vertebra))
+        complete = bool(np.all((index >= -0.5) & (index <= np.array(grid.shape) - 0.5)))
+        levels[level] = {"complete": complete} | level_truth(patient, level)
+    return levels
+
+
+def _plain(value: Any) -> Any:  # noqa: ANN401
+    """JSON-ready copy with floats short enough to read and long enough to trust."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(float(value), 4)
+    return value

@@ -1,0 +1,86 @@
+"""The scanned field: where the voxels of a scan lie in the patient."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from tools.phantom.patient import Patient
+from tools.volumes import Grid
+
+#: Half width of the slab about the spine, mm.
+SLAB_HALF_WIDTH_MM = 35.0
+#: Air around the skin, and table below it, that a whole-width field shows, mm.
+AIR_MM = 14.0
+TABLE_MM = 48.0
+
+
+def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndarray:
+    """Draw the corners of a field, RAS+ millimetres, [[low], [high]].
+
+    Args:
+        patient: Who is scanned.
+        field: `abdomen` (T10 to the pubic symphysis), `lumbar` (T11 to S2) or `sagittal_slab`
+            (35 mm to each side of the spine, with ends drawn between T9 and T12 and between S3
+            and the hips).
+        rng: Stream of the scan, for where exactly the field ends.
+    """
+    spine, trunk = patient.spine, patient.trunk
+    top = {level: float(vertebra.frame.origin[2] + vertebra.height / 2) for level, vertebra in spine.vertebrae.items()}  # fmt: skip
+    front = trunk.back + 2 * trunk.half_depth * (1 + max(trunk.belly, 0.0))
+    side = trunk.half_width * (1.04 + trunk.hips)
+    low = [trunk.lean - side - AIR_MM, trunk.back - TABLE_MM, 0.0]
+    high = [trunk.lean + side + AIR_MM, front + AIR_MM, 0.0]
+    symphysis = float(patient.pelvis.symphysis[2])
+    if field == "abdomen":
+        low[2], high[2] = symphysis - rng.uniform(18, 40), top["T10"] + rng.uniform(4, 45)
+    elif field == "lumbar":
+        low[2], high[2] = -rng.uniform(35, 60), top["T11"] + rng.uniform(2, 12)
+    elif field == "sagittal_slab":
+        middle = float(np.mean([spine.vertebrae[f"L{n}"].frame.origin[0] for n in range(1, 6)]))
+        low[0], high[0] = middle - SLAB_HALF_WIDTH_MM, middle + SLAB_HALF_WIDTH_MM
+        upper = top[str(rng.choice(["T9", "T10", "T11", "T12"]))]
+        low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
+    else:
+        raise ValueError(f"unknown field {field!r}; known: abdomen, lumbar, sagittal_slab")
+    return np.array([low, high])
+
+
+def fine_grid(
+    corners_mm: np.ndarray, pixel_mm: float, step_mm: float, steps: int, turn_deg: np.ndarray
+) -> Grid:
+    """Lay the grid on which a scan is drawn.
+
+    Args:
+        corners_mm: [[low], [high]] of the field before it is turned, RAS+ millimetres.
+        pixel_mm: In-plane spacing.
+        step_mm: Spacing along the scan's axis.
+        steps: The number of voxels along the axis is a multiple of this.
+        turn_deg: Rotation of the field about x, y and z, degrees.
+    """
+    size = corners_mm[1] - corners_mm[0]
+    spacing = np.array([pixel_mm, pixel_mm, step_mm])
+    counts = [max(1, math.ceil(float(part))) for part in size / spacing]
+    counts[2] = steps * math.ceil(counts[2] / steps)
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix() * spacing
+    affine[:3, 3] = corners_mm.mean(0) - affine[:3, :3] @ ((np.array(counts) - 1) / 2)
+    return Grid((counts[0], counts[1], counts[2]), affine)
+
+
+def slice_grid(fine: Grid, steps: int) -> Grid:
+    """The grid of the slices that `steps` fine ones each make."""
+    affine = fine.affine.copy()
+    affine[:3, 2] *= steps
+    affine[:3, 3] = fine.to_world(np.array([0.0, 0.0, (steps - 1) / 2]))
+    return Grid((fine.shape[0], fine.shape[1], fine.shape[2] // steps), affine)
+
+
+def spine_bounds_mm(patient: Patient) -> np.ndarray:
+    """Corners of the box about T10 to the sacrum, RAS+ millimetres."""
+    centers = np.array([v.frame.origin for v in patient.spine.vertebrae.values()][:8])
+    ends = np.array([segment.frame.origin for segment in patient.sacrum.segments])
+    points = np.concatenate([centers, ends])
+    return np.array([points.min(0) - [62, 32, 22], points.max(0) + [62, 40, 16]])

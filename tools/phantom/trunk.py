@@ -1,0 +1,219 @@
+"""The trunk: skin, subcutaneous fat, muscular wall, cavity, lungs and the table below."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tools.phantom.canvas import WORLD, Canvas, Texture
+from tools.phantom.painting import Paint, paint_shell
+from tools.phantom.shapes import smooth_max, superellipse
+from tools.phantom.spine import Spine
+
+#: Body mass index, kg/m², mean, SD and range of a hospital population (design).
+BMI = (25.5, 4.2, 17.0, 40.0)
+SKIN_MM = 1.8
+#: Smooth layers are evaluated this far apart and interpolated, mm.
+LAYER_STEP_MM = 6.0
+#: Depth of the lumbar hollow behind the spinous processes that stays off the table, mm.
+TABLE_THICKNESS_MM = 2.5
+TABLE_HALF_WIDTH_MM = 220.0
+TABLE_CURVE_MM = 460.0
+#: Distance of the table's upper and lower shell, mm.
+TABLE_HEIGHT_MM = 45.0
+
+
+@dataclass(frozen=True)
+class Trunk:
+    """Outline of the trunk about the spine; millimetres in RAS+.
+
+    Attributes:
+        bmi: Body mass index, kg/m².
+        half_width: Half the transverse diameter at the waist.
+        half_depth: Half the sagittal diameter.
+        back: y of the skin of the back.
+        fat: Subcutaneous fat at the side, in front and behind.
+        wall: Thickness of the muscular wall.
+        hips: Relative extra width at the hips.
+        belly: Relative extra depth at the navel.
+        squareness: Exponent of the outline.
+        lean: Lateral offset of the outline.
+        navel: z of the navel.
+        dome: z of the diaphragm's domes, right and left.
+        recess: How far the lungs reach below the domes behind.
+        table_gap: Mattress between skin and table.
+    """
+
+    bmi: float
+    half_width: float
+    half_depth: float
+    back: float
+    fat: tuple[float, float, float]
+    wall: float
+    hips: float
+    belly: float
+    squareness: float
+    lean: float
+    navel: float
+    dome: tuple[float, float]
+    recess: float
+    table_gap: float
+
+    def half_axes(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Half width and half depth of the skin at height z."""
+        hip = torch.exp(-(((z + 90) / 90) ** 2))
+        chest = torch.sigmoid((z - 170) / 40)
+        wide = self.half_width * (1 + self.hips * hip + 0.04 * chest)
+        belly = torch.exp(-(((z - self.navel) / 90) ** 2))
+        deep = self.half_depth * (1 + self.belly * belly - 0.05 * hip)
+        return wide, deep
+
+    def skin(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the skin."""
+        return self._layer(x, y, z, 0.0, 0.0, 0.0)
+
+    def wall_outside(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the border of subcutaneous fat and muscle."""
+        side, front, behind = self.fat
+        return self._layer(x, y, z, side, front, behind)
+
+    def cavity(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the inside of the muscular wall."""
+        side, front, behind = self.fat
+        wall = self.wall
+        return self._layer(x, y, z, side + wall, front + 0.8 * wall, behind + 1.6 * wall)
+
+    def _layer(
+        self,
+        x: torch.Tensor,
+        y: torch.Tensor,
+        z: torch.Tensor,
+        side: float,
+        front: float,
+        behind: float,
+    ) -> torch.Tensor:
+        wide, deep = self.half_axes(z)
+        middle = self.back + deep + (behind - front) / 2
+        return superellipse(
+            x - self.lean, y - middle, wide - side, deep - (front + behind) / 2, self.squareness
+        )
+
+    def diaphragm(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed height over the diaphragm: positive in the chest, mm."""
+        right = self._dome(x, y, 1.0, self.dome[0])
+        left = self._dome(x, y, -1.0, self.dome[1])
+        return (z - torch.maximum(right, left)) * 0.7
+
+    def _dome(self, x: torch.Tensor, y: torch.Tensor, side: float, apex: float) -> torch.Tensor:
+        middle = self.back + 1.05 * self.half_depth
+        q = ((x - self.lean - side * 0.42 * self.half_width) / (0.58 * self.half_width)) ** 2
+        q = q + ((y - middle) / (0.95 * self.half_depth)) ** 2
+        return apex - self.recess * q
+
+    def lungs(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the lungs: inside the ribs, above the diaphragm, off the midline."""
+        chest = smooth_max(self.cavity(x, y, z) + 3, -self.diaphragm(x, y, z), 10.0)
+        forwards = ((y - self.back) / (2 * self.half_depth)).clamp(0.15, 1)
+        mediastinum = 16 + 60 * (forwards - 0.35).clamp(min=0)
+        return smooth_max(chest, mediastinum - x.abs(), 8.0)
+
+    def water_equivalent_cm(self) -> float:
+        """Diameter of the water cylinder of the same attenuation, about its area's, cm."""
+        return float(2 * np.sqrt(self.half_width * self.half_depth) / 10 * 0.97)
+
+
+def draw_trunk(rng: np.random.Generator, spine: Spine, sex: str) -> Trunk:
+    """Draw a trunk around a spine lying supine on the table."""
+    bmi = float(np.clip(rng.normal(*BMI[:2]), *BMI[2:]))
+    excess = bmi - 24
+    scale = spine.scale
+    half_depth = (103 + 3.9 * excess) * scale * float(rng.normal(1, 0.04))
+    half_width = (163 + 4.3 * excess) * scale * float(rng.normal(1, 0.03))
+    # Women carry more fat under the skin, men more inside.
+    subcutaneous = max(3.0, (16 if sex == "F" else 11) + 1.9 * excess + rng.normal(0, 3))
+    fat = (0.9 * subcutaneous, subcutaneous, max(5.0, 0.9 * subcutaneous))
+    tips = [_spinous_tip(vertebra) for vertebra in spine.vertebrae.values()][-1::-1]
+    lumbar = [tip for tip, level in zip(tips, reversed(spine.vertebrae), strict=True) if level[0] == "L" or level in ("T10", "T11", "T12")]  # fmt: skip
+    behind_sacrum = -58.0 * scale
+    back = min([*lumbar, behind_sacrum]) - fat[2] - 4
+    t10 = spine.vertebrae["T10"].frame.origin[2]
+    dome = t10 + float(rng.normal(5, 14))
+    return Trunk(
+        bmi=bmi,
+        half_width=half_width,
+        half_depth=max(half_depth, (spine.vertebrae["L3"].frame.origin[1] + 75 - back) / 2),
+        back=back,
+        fat=fat,
+        wall=float(np.clip(rng.normal(13, 2.5), 7, 20)) * scale,
+        hips=float(rng.uniform(0.02, 0.12)) * (1.2 if sex == "F" else 0.8),
+        belly=float(rng.uniform(-0.04, 0.02) + 0.006 * excess),
+        squareness=float(rng.uniform(2.15, 2.6)),
+        lean=float(rng.normal(0, 5)),
+        navel=float(spine.vertebrae["L4"].frame.origin[2] + rng.normal(0, 15)),
+        dome=(dome, dome - float(rng.uniform(4, 16))),
+        recess=float(rng.uniform(55, 85)),
+        table_gap=float(rng.uniform(4, 14)),
+    )
+
+
+def _spinous_tip(vertebra: object) -> float:
+    """y of the tip of the spinous process, mm."""
+    from tools.phantom.vertebra import posterior_parts
+
+    parts = posterior_parts(vertebra)  # type: ignore[arg-type]
+    return float(vertebra.frame.to_world(np.array(parts[-1].end))[1]) - 4  # type: ignore[attr-defined]
+
+
+def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) -> None:
+    """Paint table, skin, fat, wall and the fat of the cavity.
+
+    Args:
+        paint: Canvas and HU.
+        trunk: Its outline.
+        broad: Slow texture of soft tissue.
+        strands: Fine texture: septa in fat.
+    """
+    canvas = paint.canvas
+    _paint_table(paint, trunk)
+    whole = canvas.whole()
+    septa = _strands(canvas, strands, 4.0)
+    skin = canvas.distance(whole, trunk.skin, coarse_mm=LAYER_STEP_MM)
+    fat = septa.mul(22.0).add_(paint.hu("subcutaneous_fat"))
+    paint_shell(canvas, whole, skin, SKIN_MM, paint.hu("skin"), fat)
+    del skin, fat
+    wall = canvas.distance(whole, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
+    slow = whole.coarse(6.0)
+    mottled = slow.refine(broad.sample(*slow.coordinates(WORLD)) * 9.0 + paint.hu("muscle"))
+    canvas.blend(whole, mottled, canvas.coverage(wall))
+    del wall, mottled
+    cavity = canvas.distance(whole, trunk.cavity, coarse_mm=LAYER_STEP_MM)
+    fat = septa.mul_(34.0).add_(paint.hu("visceral_fat"))
+    canvas.blend(whole, fat, canvas.coverage(cavity))
+
+
+def _strands(canvas: Canvas, texture: Texture, step_mm: float) -> torch.Tensor:
+    """Sparse positive streaks: septa and small vessels of fat, mostly 0."""
+    box = canvas.whole().coarse(step_mm)
+    return box.refine((texture.sample(*box.coordinates(WORLD)).abs() - 0.9).clamp(min=0))
+
+
+def _paint_table(paint: Paint, trunk: Trunk) -> None:
+    """A curved shell of plastic with foam inside, under the mattress."""
+    top = trunk.back - trunk.table_gap
+
+    canvas = paint.canvas
+    whole = canvas.whole()
+    for depth, inside in ((0.0, "table_foam"), (TABLE_HEIGHT_MM, "air")):
+
+        def shell(
+            x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, depth: float = depth
+        ) -> torch.Tensor:
+            surface = top + x * x / (2 * TABLE_CURVE_MM) - depth
+            return torch.maximum(y - surface, x.abs() - TABLE_HALF_WIDTH_MM)
+
+        distance = canvas.distance(whole, shell)
+        paint_shell(
+            canvas, whole, distance, TABLE_THICKNESS_MM, paint.hu("table_skin"), paint.hu(inside)
+        )
