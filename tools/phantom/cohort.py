@@ -1,0 +1,290 @@
+"""The ``phantom`` command: a folder of digital patients with full truth.
+
+    python -m tools phantom OUT --cases 20 --seed 0 --recipe standard --workers 2
+
+Every patient is a pure function of recipe, seed and number, so neither the number of workers nor an
+interruption changes a byte: the same command given again makes only what is missing.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.connection import wait
+from pathlib import Path
+from typing import Any
+
+import torch
+from threadpoolctl import threadpool_limits
+from tqdm import tqdm
+
+from tools.options import nearest
+from tools.phantom import completion, datalists
+from tools.phantom import recipe as recipes
+from tools.phantom.case import simulate
+from tools.phantom.completion import Job
+from tools.phantom.scanner import SCANNERS
+
+SETTINGS_FILE = "cohort.json"
+TRUTH_FILE = "truth.json"
+
+FORMATS = ("nifti", "dicom")
+
+LARGEST_SEED = 2**32 - 1
+
+_START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
+"""How workers start: never by a plain fork, which copies locks that other threads hold."""
+
+
+def phantom(
+    out: Path,
+    cases: int = 10,
+    seed: int = 0,
+    scanner: str = "A",
+    recipe: str = "standard",
+    format: str = "nifti",  # noqa: A002
+    workers: int = 1,
+    paired: bool = False,
+) -> None:
+    """Make digital patients: CT, label maps, full truth and datalists for training.
+
+    Writes images/, labels/, trabecular/, posterior/ and truth/, all of it joined in truth.json, and
+    one datalist per bundle. Give the same command again to go on after an interruption.
+
+    Args:
+        out: Folder to write, new or left by the same command.
+        cases: Patients per scanner.
+        seed: Number from which everything random follows; another seed, other patients.
+        scanner: Scanners to use, separated by commas. A is split into training, validation and
+            test; others only test.
+        recipe: Who is scanned and how: the name of a packaged recipe or the path of a YAML file.
+        format: File format of the images: nifti.
+        workers: Processes that work at once; each needs about 4 GB of memory for a whole abdomen.
+        paired: Scan the same patients on every scanner.
+
+    Raises:
+        ValueError: An argument, the recipe, or a folder that holds something else is unusable;
+            raised before any work starts.
+        OSError: The folder cannot be written, the disk is full, or a worker was killed; finished
+            cases stay.
+    """
+    out = Path(out)
+    _refuse_bad_numbers(cases, seed, workers)
+    _refuse_bad_format(format)
+    if not isinstance(paired, bool):
+        raise ValueError(f"paired is True or False, not {paired!r}")
+    settings: dict[str, Any] = {
+        "cases": cases,
+        "seed": seed,
+        "scanners": _scanner_names(scanner),
+        "paired": paired,
+        "recipe": recipes.load(recipe),
+        "software": dict(completion.software()),
+    }
+    _refuse_other_content(out, settings)
+    jobs = [_job(name, i, settings) for name in settings["scanners"] for i in range(cases)]
+    out.mkdir(parents=True, exist_ok=True)
+    with completion.exclusive(out):
+        completion.write_json(out / SETTINGS_FILE, settings)
+        _simulate_missing(out, jobs, workers)
+        counts = _write_lists(out, jobs, settings)
+    print(f"{len(jobs)} scans in {out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+
+
+def _refuse_bad_numbers(cases: int, seed: int, workers: int) -> None:
+    """Raise for a number that makes no sense."""
+    wanted = {
+        "cases": (cases, 1, None),
+        "seed": (seed, 0, LARGEST_SEED),
+        "workers": (workers, 1, None),
+    }
+    for name, (value, low, high) in wanted.items():
+        whole = isinstance(value, int) and not isinstance(value, bool)
+        if not whole or value < low or (high is not None and value > high):
+            limit = f"from {low} to {high}" if high is not None else f"of at least {low}"
+            raise ValueError(f"{name} is a whole number {limit}, not {value!r}")
+
+
+def _refuse_bad_format(wanted: str) -> None:
+    """Raise for a file format that is unknown or that nothing writes."""
+    if wanted not in FORMATS:
+        hint = nearest(str(wanted), FORMATS)
+        raise ValueError(f"unknown format {wanted!r}{hint}; known: {', '.join(FORMATS)}")
+    if wanted == "dicom":
+        raise ValueError("format dicom is not available: this version writes only nifti")
+
+
+def _scanner_names(wanted: str | Sequence[str]) -> list[str]:
+    """Return the scanners that a comma-separated text or a list names, sorted."""
+    parts = wanted.split(",") if isinstance(wanted, str) else list(wanted)
+    names = [str(part).strip() for part in parts]
+    for name in names:
+        if name not in SCANNERS:
+            raise ValueError(f"unknown scanner {name!r}; known: {', '.join(SCANNERS)}")
+    if not names or len(set(names)) < len(names):
+        raise ValueError(f"scanner wants each scanner once, not {wanted!r}")
+    return sorted(names)
+
+
+def _job(scanner: str, index: int, settings: Mapping[str, Any]) -> Job:
+    """Return the job that makes one patient's scan on one scanner."""
+    paired = settings["paired"]
+    return Job(
+        case=f"{scanner}{index + 1:04d}",
+        patient_id=f"{'P' if paired else scanner}-{index + 1:04d}",
+        scanner=scanner,
+        index=index,
+        seed=settings["seed"],
+        paired=paired,
+        recipe=settings["recipe"],
+    )
+
+
+def _refuse_other_content(out: Path, settings: Mapping[str, Any]) -> None:
+    """Raise if the place holds anything but the start of this very cohort."""
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise ValueError(f"{out} is a file; give a folder")
+    if (out / SETTINGS_FILE).exists():
+        _refuse_other_settings(out, settings)
+    elif not completion.is_empty(out):
+        raise ValueError(f"{out} is not empty and holds no phantom cohort; choose another folder")
+
+
+def _refuse_other_settings(out: Path, settings: Mapping[str, Any]) -> None:
+    """Raise if the folder holds a cohort made with other settings, naming those that differ."""
+    try:
+        found = _flat(json.loads((out / SETTINGS_FILE).read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ValueError(f"{out / SETTINGS_FILE} is damaged; choose another folder") from error
+    wanted = _flat(settings)
+    for key in wanted | found:
+        if found.get(key) != wanted.get(key):
+            if key.startswith("software."):
+                raise ValueError(
+                    f"{out} holds a cohort made by another version ({key.removeprefix('software.')}"
+                    " differs); choose another folder"
+                )
+            raise ValueError(
+                f"{out} holds a cohort made with {key} {found.get(key)}, not {wanted.get(key)}; "
+                "choose another folder"
+            )
+
+
+def _flat(content: Any, prefix: str = "") -> dict[str, Any]:
+    """Return nested mappings as one with dotted keys."""
+    if not isinstance(content, Mapping):
+        return {prefix: content}
+    return {
+        dotted: leaf
+        for key, value in content.items()
+        for dotted, leaf in _flat(value, f"{prefix}.{key}".lstrip(".")).items()
+    }
+
+
+def _simulate_missing(out: Path, jobs: Sequence[Job], workers: int) -> None:
+    """Make every case that is not finished, with a progress bar.
+
+    Raises:
+        OSError: a case cannot be written, or a worker was killed.
+    """
+    completion.make_folders(out)
+    missing = [job for job in jobs if not completion.is_finished(out, job)]
+    if missing:  # the joined files speak of whole cohorts only
+        for name in (TRUTH_FILE, *(f"{bundle}.json" for bundle in datalists.BUNDLES)):
+            (out / name).unlink(missing_ok=True)
+    processes = min(workers, len(missing))
+    finished = len(jobs) - len(missing)
+    with tqdm(total=len(jobs), initial=finished, desc="phantom", unit="scan") as bar:
+        try:
+            if processes > 1:
+                _run_in_processes(out, missing, processes, bar.update)
+            else:
+                _run_here(out, missing, bar.update)
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else ""
+            raise OSError(
+                f"{where}{error.strerror or error}; {bar.n} of {len(jobs)} scans are finished, "
+                "the same command goes on from there"
+            ) from error
+
+
+def _run_here(out: Path, jobs: Sequence[Job], done: Callable[[], Any]) -> None:
+    """Make cases in this process, on one thread as workers do."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with threadpool_limits(1):
+            for job in jobs:
+                _make(out, job)
+                done()
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _run_in_processes(
+    out: Path, jobs: Sequence[Job], workers: int, done: Callable[[], Any]
+) -> None:
+    """Make cases in several processes; the first error stops them all.
+
+    Raises:
+        OSError: a case cannot be written, or a worker was killed.
+    """
+    context = multiprocessing.get_context(_START_METHOD)
+    if _START_METHOD == "forkserver":
+        context.set_forkserver_preload([__name__])
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+        try:
+            for future in as_completed([pool.submit(_make, out, job) for job in jobs]):
+                future.result()
+                done()
+        except BaseException as error:
+            for process in set(multiprocessing.active_children()) - others:
+                process.terminate()
+            if isinstance(error, BrokenProcessPool):
+                raise OSError(
+                    "a worker was killed; if memory ran out, use fewer workers"
+                ) from error
+            raise
+
+
+def _start_worker() -> None:
+    """Set up a worker: one thread, deaf to Ctrl-C, and gone when the main process is."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends us
+    torch.set_num_threads(1)
+    threadpool_limits(1)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Wait until the main process ends, then end this one, which a kill would leave behind."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
+
+
+def _make(out: Path, job: Job) -> None:
+    """Simulate and write one case."""
+    case = simulate(job.recipe, job.seed, job.index, job.scanner, job.paired)
+    completion.write_case(out, job, case)
+
+
+def _write_lists(out: Path, jobs: Sequence[Job], settings: Mapping[str, Any]) -> dict[str, int]:
+    """Write the joined truth and the datalists; return the number of scans per list."""
+    truths = [completion.read_truth(out, job) for job in jobs]
+    for bundle, content in datalists.build(truths, settings["seed"]).items():
+        completion.write_json(out / f"{bundle}.json", content)
+    joined = {**settings, "cases": {truth["case"]: truth for truth in truths}}
+    completion.write_json(out / TRUTH_FILE, joined)
+    return Counter(datalists.list_names(truths, settings["seed"]))

@@ -1,0 +1,224 @@
+"""What is on disk of a phantom cohort, and which of it may be trusted.
+
+A case's volumes are written first, then ``truth/<case>.json`` with the fingerprint of everything
+the case depends on and the size and SHA-256 of each volume. Only a case whose files still match
+that record is finished; a killed process or a full disk can leave none that looks so.
+"""
+
+from __future__ import annotations
+
+import ast
+import fcntl
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache, partial
+from importlib.metadata import version
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from tools import __version__
+from tools.phantom.case import Case
+from tools.phantom.datalists import volume_path
+from tools.volumes import save_nifti, write_atomically
+
+VOLUME_FOLDERS = ("images", "labels", "trabecular", "posterior")
+TRUTH_FOLDER = "truth"
+
+_ATTRIBUTES = MappingProxyType({"images": "image"})
+"""Folders that are not called as the attribute of a case they hold."""
+
+_TEMPORARY_FILES = ".part-*"
+"""What :func:`tools.volumes.write_atomically` leaves when its process is killed."""
+
+_LOCK_FILE = ".lock"
+
+_RECORD = "completion"
+"""The key of ``truth/<case>.json`` that says what the case was made from and of which files."""
+
+_REPOSITORY = Path(__file__).parents[2]
+_SCANNER_FOLDER = Path(__file__).with_name("scanners")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One scan of one patient, and everything its content depends on.
+
+    Attributes:
+        case: name of its files, such as A0001.
+        patient_id: the patient; in a paired cohort the same on every scanner.
+        scanner: name of the scanner.
+        index: number of the patient, from 0.
+        seed: seed of the cohort.
+        paired: whether every scanner sees the same patients.
+        recipe: the checked and completed recipe.
+    """
+
+    case: str
+    patient_id: str
+    scanner: str
+    index: int
+    seed: int
+    paired: bool
+    recipe: dict[str, Any]
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the job and of the software that does it, in hexadecimal digits."""
+        content = json.dumps([asdict(self), software()], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+
+@cache
+def software() -> Mapping[str, str]:
+    """Return the versions that a patient depends on, and a checksum of what draws it."""
+    digest = hashlib.sha256()
+    scanners = (path.relative_to(_REPOSITORY) for path in _SCANNER_FOLDER.iterdir())
+    for source in sorted({*_sources_of(Path("tools/phantom/case.py")), *scanners}):
+        digest.update(source.as_posix().encode() + b"\0")
+        digest.update((_REPOSITORY / source).read_bytes() + b"\0")
+    packages = {name: version(name) for name in ("torch", "numpy", "scipy", "nibabel", "xraydb")}
+    return {"version": __version__, "phantom_sources_sha256": digest.hexdigest(), **packages}
+
+
+def _sources_of(start: Path) -> set[Path]:
+    """Return a source file and all files of this repository that it imports, at any depth.
+
+    Args:
+        start: path relative to the repository.
+
+    Returns:
+        Paths relative to the repository.
+    """
+    found: set[Path] = set()
+    waiting = [start]
+    while waiting:
+        source = waiting.pop()
+        if source in found or not (_REPOSITORY / source).is_file():
+            continue
+        found.add(source)
+        for node in ast.walk(ast.parse((_REPOSITORY / source).read_bytes())):
+            modules: list[str] = []
+            if isinstance(node, ast.Import):
+                modules = [name.name for name in node.names]
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                modules = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
+            for module in modules:
+                path = Path(*module.split("."))
+                waiting += [path.with_suffix(".py"), path / "__init__.py"]
+    return found
+
+
+def write_case(out: Path, job: Job, case: Case) -> None:
+    """Write a case's four volumes, and then the record that makes it trusted.
+
+    Args:
+        out: folder of the cohort, with its sub-folders.
+        job: what was asked for.
+        case: what was simulated.
+
+    Raises:
+        OSError: a file cannot be written; the case does not count as finished then.
+    """
+    files = {}
+    for folder in VOLUME_FOLDERS:
+        name = volume_path(folder, job.case)
+        save_nifti(out / name, getattr(case, _ATTRIBUTES.get(folder, folder)), case.affine)
+        files[name] = _measure(out / name)
+    truth = {
+        "case": job.case,
+        "patient_id": job.patient_id,
+        "index": job.index,
+        "seed": job.seed,
+        "recipe": job.recipe["name"],
+        **case.truth,
+        _RECORD: {"fingerprint": job.fingerprint, "files": files},
+    }
+    write_json(_truth_path(out, job), truth)
+
+
+def is_finished(out: Path, job: Job) -> bool:
+    """Tell whether a case is there, made from this very job, and every file as it was written."""
+    try:
+        record = json.loads(_truth_path(out, job).read_text(encoding="utf-8"))[_RECORD]
+        return record["fingerprint"] == job.fingerprint and record["files"] == {
+            name: _measure(out / name)
+            for name in (volume_path(folder, job.case) for folder in VOLUME_FOLDERS)
+        }
+    except (OSError, ValueError, LookupError, TypeError):
+        return False
+
+
+def read_truth(out: Path, job: Job) -> dict[str, Any]:
+    """Return a finished case's truth, without the record of its files."""
+    truth = json.loads(_truth_path(out, job).read_text(encoding="utf-8"))
+    del truth[_RECORD]
+    return dict(truth)
+
+
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a JSON file whole or not at all.
+
+    Raises:
+        OSError: the file cannot be written.
+        ValueError: a number is not finite, which JSON cannot hold.
+    """
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_atomically(path, partial(_write_text, text=text))
+
+
+@contextmanager
+def exclusive(out: Path) -> Iterator[None]:
+    """Keep a second run out of a cohort's folder, and clear the temporary files of a killed one.
+
+    The lock is the process's own, so that a kill frees it.
+
+    Raises:
+        OSError: another run is at work in the folder, or it cannot be written to.
+    """
+    with (out / _LOCK_FILE).open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(f"{out}: another run is writing here") from error
+        _clear(out)
+        try:
+            yield
+        finally:
+            _clear(out)
+
+
+def is_empty(out: Path) -> bool:
+    """Tell whether a folder holds nothing but what a run leaves that was killed at its start."""
+    return all(path.name == _LOCK_FILE or path.match(_TEMPORARY_FILES) for path in out.iterdir())
+
+
+def make_folders(out: Path) -> None:
+    """Make the sub-folders of a cohort."""
+    for folder in (*VOLUME_FOLDERS, TRUTH_FOLDER):
+        (out / folder).mkdir(exist_ok=True)
+
+
+def _clear(out: Path) -> None:
+    """Remove temporary files."""
+    for folder in ("", *VOLUME_FOLDERS, TRUTH_FOLDER):
+        for path in (out / folder).glob(_TEMPORARY_FILES):
+            path.unlink(missing_ok=True)
+
+
+def _truth_path(out: Path, job: Job) -> Path:
+    return out / TRUTH_FOLDER / f"{job.case}.json"
+
+
+def _measure(path: Path) -> dict[str, Any]:
+    """Return the size and the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return {"bytes": stream.tell(), "sha256": digest}
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
