@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
+from nibabel.orientations import io_orientation
 
 from tools.volumes import Grid
 
@@ -49,22 +50,25 @@ def _normaliser(shape: np.ndarray) -> np.ndarray:
 
 
 def covering_grid(source: Grid, spacing_mm: float | tuple[float, float, float]) -> Grid:
-    """Return the RAS grid of a given spacing that covers another grid.
+    """Return a grid of a given spacing over another grid, its axes in RAS order.
+
+    The axes keep their directions: an oblique grid stays oblique, as a reformat of a tilted
+    patient does.
 
     Args:
         source: Grid of any orientation.
         spacing_mm: One spacing for all axes, or one per axis.
 
     Returns:
-        Its box in RAS+, to the nearest voxel.
+        A grid of the same middle that covers the same box to the nearest voxel.
     """
     spacing = np.broadcast_to(np.asarray(spacing_mm, dtype=float), 3)
-    corners = np.stack(
-        np.meshgrid(*[(-0.5, size - 0.5) for size in source.shape], indexing="ij"), axis=-1
-    ).reshape(-1, 3)
-    world = source.to_world(corners)
-    low, high = world.min(axis=0), world.max(axis=0)
-    x, y, z = (max(1, round(float(size))) for size in (high - low) / spacing)
-    affine = np.diag([*spacing, 1.0])
-    affine[:3, 3] = low + spacing / 2
+    order = np.argsort(io_orientation(source.affine)[:, 0])
+    lengths = (np.array(source.shape) * source.spacing_mm)[order]
+    directions = source.affine[:3, :3] / source.spacing_mm
+    directions = directions[:, order] * io_orientation(source.affine)[order, 1]
+    x, y, z = (max(1, round(float(size))) for size in lengths / spacing)
+    affine = np.eye(4)
+    affine[:3, :3] = directions * spacing
+    affine[:3, 3] = source.center_mm - affine[:3, :3] @ ((np.array([x, y, z]) - 1) / 2)
     return Grid((x, y, z), affine)

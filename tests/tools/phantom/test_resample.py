@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 import torch
 
 from tools.phantom.resample import covering_grid, resample
@@ -44,20 +45,23 @@ def test_beyond_the_volume_is_the_outside_value() -> None:
     assert (resample(_random_volume(), np.eye(4), grid, -1024.0) == -1024).all()
 
 
-def test_covering_grid_covers_an_oblique_volume() -> None:
-    angle = np.deg2rad(20)
-    affine = np.array(
-        [
-            [np.cos(angle), -np.sin(angle), 0, 3],
-            [np.sin(angle), np.cos(angle), 0, -8],
-            [0, 0, 3, 20],
-            [0, 0, 0, 1.0],
-        ]
-    )
+def test_covering_grid_keeps_an_oblique_volume_s_axes() -> None:
+    cos, sin = np.cos(np.deg2rad(20)), np.sin(np.deg2rad(20))
+    turn = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]])
+    affine = np.eye(4)
+    affine[:3, :3], affine[:3, 3] = turn * [2, 2, 3], [3, -8, 20]
     source = Grid((30, 40, 20), affine)
     grid = covering_grid(source, 2.0)
-    corners = np.array([[i, j, k] for i in (0, 29) for j in (0, 39) for k in (0, 19)])
-    inside = grid.to_index(source.to_world(corners))
-    assert (inside > -0.5).all()
-    assert (inside < np.array(grid.shape) - 0.5).all()
-    assert grid.spacing_mm == (2.0, 2.0, 2.0)
+    assert grid.shape == (30, 40, 30)
+    assert grid.spacing_mm == pytest.approx((2.0, 2.0, 2.0))
+    np.testing.assert_allclose(grid.center_mm, source.center_mm)
+    np.testing.assert_allclose(grid.affine[:3, :3], 2 * turn)
+
+
+def test_covering_grid_puts_axes_into_ras_order() -> None:
+    # Stored posterior, inferior, right, 2 x 3 x 4 mm.
+    affine = np.array([[0, 0, 4.0, 10], [-2.0, 0, 0, 20], [0, -3.0, 0, 30], [0, 0, 0, 1]])
+    grid = covering_grid(Grid((10, 20, 6), affine), (4.0, 2.0, 3.0))
+    assert grid.shape == (6, 10, 20)
+    np.testing.assert_allclose(grid.affine[:3, :3], np.diag([4.0, 2.0, 3.0]))
+    np.testing.assert_allclose(grid.affine[:3, 3], [10, 2, -27])

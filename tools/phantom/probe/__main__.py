@@ -21,11 +21,13 @@ from typing import Any
 import torch
 
 from tools.phantom import real
+from tools.phantom.case import simulate
 from tools.phantom.probe import augment, train
 from tools.phantom.probe.overlay import draw_scan, draw_slices
 from tools.phantom.probe.predict import predict_slices, predict_volume
 from tools.phantom.probe.score import score_phantoms, score_scan
 from tools.phantom.probe.slices import Simulate, SliceSet, collect, fingerprint
+from tools.phantom.recipe import load
 from tools.volumes import write_atomically
 
 #: Of ten patients, the last is not trained on.
@@ -109,14 +111,12 @@ def examine(network: torch.nn.Module, options: argparse.Namespace) -> dict[str, 
     return scores
 
 
-def probe(
-    options: argparse.Namespace, simulate: Simulate, recipe: dict[str, Any]
-) -> dict[str, Any]:
+def probe(options: argparse.Namespace, draw: Simulate, recipe: dict[str, Any]) -> dict[str, Any]:
     """Draw, train, score; write `probe.json` and pictures into the output folder.
 
     Args:
         options: What `parse` returns.
-        simulate: Draws one patient: (recipe, seed, index).
+        draw: Draws one patient: (recipe, seed, index).
         recipe: The recipe it is given.
 
     Returns:
@@ -126,7 +126,7 @@ def probe(
     key = fingerprint(recipe, options.seed, Path(real.__file__).parent)
     start = time.monotonic()
     slices = collect(
-        simulate, recipe, options.seed, options.cases, options.out / f"slices-{key}",
+        draw, recipe, options.seed, options.cases, options.out / f"slices-{key}",
         options.workers,
     )  # fmt: skip
     drawing_seconds = time.monotonic() - start
@@ -160,10 +160,6 @@ def probe(
 
 def main(arguments: list[str]) -> int:
     """Run the probe of the packaged phantom; returns the exit status."""
-    from tools.phantom.case import simulate
-
-    from tools.phantom.recipe import load
-
     options = parse(arguments)
     try:
         recipe = load(options.recipe)

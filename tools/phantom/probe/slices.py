@@ -91,9 +91,8 @@ def cut(case: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     bodies = (case.labels > 0) & (case.labels != LABEL_IDS["sacrum"])
     if not bodies.any():
         raise ValueError("no vertebral body lies in the phantom's field")
-    centroid = source.to_world(np.argwhere(bodies).mean(axis=0))
     whole = covering_grid(source, PIXEL_MM)
-    top = whole.to_world(np.array(whole.shape) - 1)
+    middle = whole.to_index(source.to_world(np.argwhere(bodies).mean(axis=0)))
     thickness = rng.choice(THICKNESS_MM)
     stack = torch.stack(
         [
@@ -104,11 +103,11 @@ def cut(case: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     rows = round((BEHIND_MM + FRONT_MM) / PIXEL_MM)
     images, classes = [], []
     for near, far in OFFSET_BANDS_MM:
-        x = centroid[0] + rng.uniform(near, far) * rng.choice((-1, 1))
-        if not whole.affine[0, 3] <= x <= top[0]:
+        x = middle[0] + rng.uniform(near, far) * rng.choice((-1, 1)) / PIXEL_MM
+        if not 0 <= x <= whole.shape[0] - 1:
             continue
-        affine = np.diag([thickness, PIXEL_MM, PIXEL_MM, 1.0])
-        affine[:3, 3] = x, centroid[1] - BEHIND_MM, whole.affine[2, 3]
+        affine = whole.affine @ np.diag([thickness / PIXEL_MM, 1.0, 1.0, 1.0])
+        affine[:3, 3] = whole.to_world(np.array([x, middle[1] - BEHIND_MM / PIXEL_MM, 0]))
         grid = Grid((1, rows, whole.shape[2]), affine)
         images.append(resample(stack[:1], case.affine, grid, OUTSIDE_HU)[0, 0].round().short())
         share = resample(stack[1:], case.affine, grid, 0.0)[:, 0]
