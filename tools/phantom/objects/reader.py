@@ -36,7 +36,7 @@ ROD_SEED_MM = 4.0
 BODY_SEED_MM = 10.0
 """Deeper than this, mm, are only vertebral bodies: arch and processes are thinner than 20 mm."""
 
-CORE_DEPTH = 0.65
+CORE_DEPTH = 0.55
 """A core is deeper than this share of its object's greatest depth: clear of shell and blur. The
 outline found is up to 4 mm too wide, the more so the brighter the object, so a fixed rim will not
 do."""
