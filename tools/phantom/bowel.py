@@ -15,6 +15,8 @@ from tools.phantom.trunk import Trunk
 
 WALL_MM = 2.2
 SAMPLE_MM = 2.5
+#: Stretches of small bowel in one patient, fewest and most.
+LOOPS = (50, 80)
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ def draw_bowel(rng: np.random.Generator, spine: Spine, trunk: Trunk, contrast: b
     sigmoid = [[-0.6 * wide, 20, -20], [-0.35 * wide, 40, -60], [-10, 25, -70], [4, -10, -78]]
     loops.append(_colon(rng, np.array(sigmoid), contrast))
     ventral = spine.vertebrae["L3"].frame.origin[1] + 42
-    for _ in range(int(rng.integers(22, 34))):
+    for _ in range(int(rng.integers(*LOOPS))):
         start = np.array([
-            rng.uniform(-0.52, 0.52) * wide,
-            rng.uniform(ventral, max(front, ventral + 20)),
+            rng.uniform(-0.6, 0.6) * wide,
+            rng.uniform(ventral, max(front + 14, ventral + 20)),
             rng.uniform(bottom, top - 25),
         ])  # fmt: skip
         loops.append(_loop(rng, start, contrast))
@@ -82,7 +84,7 @@ def _loop(rng: np.random.Generator, start: np.ndarray, contrast: bool) -> Loop:
     """A random walk that keeps its direction for a while."""
     heading = rng.normal(0, 1, 3)
     points = [start]
-    for _ in range(int(rng.integers(3, 7))):
+    for _ in range(int(rng.integers(4, 9))):
         heading = 0.7 * heading / np.linalg.norm(heading) + rng.normal(0, 0.5, 3)
         points.append(points[-1] + 19 * heading / np.linalg.norm(heading) * [1, 0.6, 1])
     kind = rng.random()
@@ -91,18 +93,17 @@ def _loop(rng: np.random.Generator, start: np.ndarray, contrast: bool) -> Loop:
     else:
         content = "bowel_wall" if kind < 0.8 else "bowel_fluid"
     gas = float(rng.uniform(0.2, 0.8)) if rng.random() < 0.15 else 0.0
-    return Loop(np.array(points), float(rng.uniform(9, 14)), content, gas)
+    return Loop(np.array(points), float(rng.uniform(10, 16)), content, gas)
 
 
 def paint_bowel(paint: Paint, loops: list[Loop], trunk: Trunk, spine: Spine, texture: Texture) -> None:  # fmt: skip
     """Paint every loop, clear of the abdominal wall and of what lies on the spine."""
-    clear = float(max(v.frame.origin[1] + v.depth / 2 for v in spine.vertebrae.values()))
     for number, loop in enumerate(loops):
-        _paint_loop(paint, loop, trunk, clear, texture, 53.0 * number)
+        _paint_loop(paint, loop, trunk, spine, texture, 53.0 * number)
 
 
 def _paint_loop(
-    paint: Paint, loop: Loop, trunk: Trunk, clear: float, texture: Texture, shift: float
+    paint: Paint, loop: Loop, trunk: Trunk, spine: Spine, texture: Texture, shift: float
 ) -> None:
     canvas = paint.canvas
     box = canvas.box(loop.course, loop.radius + 4)
@@ -118,7 +119,7 @@ def _paint_loop(
         tube = tube + 0.16 * loop.radius * texture.sample(x * 2 + shift, y * 2, z * 2)
         within = smooth_max(trunk.cavity(x, y, z) + 3, 4 + trunk.diaphragm(x, y, z), 6)
         # Beside the spine the bowel may lie further back than in front of it.
-        spine_side = clear + 24 - y - 0.9 * (x.abs() - 30).clamp(min=0)
+        spine_side = spine.front(z) + 22 - y - 1.1 * (x.abs() - 26).clamp(min=0)
         return smooth_max(smooth_max(tube, within, 6), spine_side, 6)
 
     surface = canvas.distance(box, distance, WORLD, SAMPLE_MM)

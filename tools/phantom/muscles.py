@@ -49,7 +49,7 @@ def paint_muscles(
         for vertebra in reversed(levels):
             back = -vertebra.depth / 2 - vertebra.canal_depth
             to_world = vertebra.frame.to_world
-            erector.append(to_world(np.array([side * 36 * bulk, back - 17 * bulk, 0.0])))
+            erector.append(to_world(np.array([side * 39 * bulk, back - 13 * bulk, 0.0])))
             deep.append(to_world(np.array([side * 16 * bulk, back - 14 * bulk, 0.0])))
             if vertebra.level in ("L1", "L2", "L3", "L4", "L5"):
                 number = int(vertebra.level[1])
@@ -60,7 +60,7 @@ def paint_muscles(
         for course, end in ((erector, 26.0), (deep, 12.0)):
             course.append(np.array([side * end, course[-1][1] - 14, course[-1][2] - 48]))
             course.append(np.array([side * end * 0.7, course[-1][1] - 6, course[-1][2] - 45]))
-        _streaked(paint, muscles, np.array(erector), [19 * bulk] * (len(erector) - 2) + [14 * bulk, 7 * bulk], (1.25, 1.0, 1.0))  # fmt: skip
+        _streaked(paint, muscles, np.array(erector), [23 * bulk] * (len(erector) - 2) + [14 * bulk, 7 * bulk], (1.3, 1.0, 1.0))  # fmt: skip
         _streaked(paint, muscles, np.array(deep), [13 * bulk] * (len(deep) - 2) + [11 * bulk, 6 * bulk], (0.95, 1.1, 1.0))  # fmt: skip
         groin = pelvis.hip * [side, 1, 1] + np.array([-side * 14, 26, 12])
         psoas_radii = [(6 + 2.9 * number) * bulk for number in range(1, 6)]

@@ -13,8 +13,8 @@ from tools.phantom.sacrum import Sacrum
 from tools.phantom.vertebra import Part
 
 CORTEX_MM = 1.6
-#: Rods of one iliac wing; with 9 the gaps between them are filled by their fillets.
-WING_RODS = 11
+#: Rods of one iliac wing; so many that their fillets leave no gap.
+WING_RODS = 18
 
 
 @dataclass(frozen=True)

@@ -56,10 +56,11 @@ def _course(
         np.array([side * (vertebra.width / 2 + 12), -vertebra.depth / 2 - 15, 0.25 * vertebra.height])
     )  # fmt: skip
     wide = trunk.half_width * 1.03 - trunk.fat[0] - 6
-    deep = trunk.half_depth - (trunk.fat[1] + trunk.fat[2]) / 2 - 6
-    middle = trunk.back + trunk.half_depth + (trunk.fat[2] - trunk.fat[1]) / 2
-    # The wall's ellipse from the neck's bearing forwards, as far as the rib is long.
-    bearing = np.arctan2(abs(neck[0] - trunk.lean) / wide, (middle - neck[1]) / deep)
+    front = trunk.back + 2 * trunk.half_depth - trunk.fat[1] - 8
+    # The cage's ellipse: its back lies just behind the neck, its front under the skin's fat.
+    deep = (front - neck[1] + 12) / 2
+    middle = front - deep
+    bearing = np.arcsin(np.clip((abs(neck[0] - trunk.lean) + 8) / wide, 0, 0.9))
     angles = np.linspace(bearing, np.pi * 0.97, 200)
     x = trunk.lean + side * wide * np.sin(angles)
     y = middle - deep * np.cos(angles)

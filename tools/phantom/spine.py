@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from tools.phantom.anatomy import (
     CONCAVITY_LOWER_MM,
@@ -35,7 +36,7 @@ SACRAL_SLOPE_RANGE = (20.0, 60.0)
 #: Lordosis T12-S1 recumbent, degrees, mean and SD.
 LORDOSIS = (36.8, 13.2)
 #: Tilt of T12's upper endplate that a supine patient may show, degrees forwards.
-T12_TILT_RANGE = (-28.0, 18.0)
+T12_TILT_RANGE = (-26.0, 8.0)
 #: |Cobb| of the coronal curve: half-normal SD, degrees; a few patients are clearly scoliotic.
 COBB_SD = 6.0
 SCOLIOSIS_SHARE = 0.05
@@ -117,6 +118,22 @@ class Spine:
     cobb: float
     scale: float
 
+    def front(self, z: torch.Tensor) -> torch.Tensor:
+        """Y of the front of the lumbar spine and sacrum at height z, mm, interpolated."""
+        bodies = [
+            body.frame.to_world(np.array([0.0, body.depth / 2, 0.0]))
+            for body in self.vertebrae.values()
+        ]
+        tail = self.sacral_frame.to_world(np.array([[0, -8, -75], [0, 6, -40], [0, 14, -10]]))
+        course = np.array([*tail, *bodies])
+        course = course[np.argsort(course[:, 2])]
+        heights = torch.tensor(course[:, 2], dtype=torch.float32, device=z.device)
+        fronts = torch.tensor(course[:, 1], dtype=torch.float32, device=z.device)
+        above = torch.bucketize(z, heights).clamp(1, len(course) - 1)
+        low, high = heights[above - 1], heights[above]
+        share = ((z - low) / (high - low)).clamp(0, 1)
+        return torch.lerp(fronts[above - 1], fronts[above], share)
+
 
 def draw_spine(rng: np.random.Generator, sex: str, age: float) -> Spine:
     """Draw sizes and alignment of one person's spine.
@@ -131,9 +148,9 @@ def draw_spine(rng: np.random.Generator, sex: str, age: float) -> Spine:
     )
     incidence = float(np.clip(rng.normal(*PELVIC_INCIDENCE), 30, 82))
     # Slope follows incidence; recumbent it spreads like the standing series.
-    slope = float(np.clip(rng.normal(12.5 + 0.5 * incidence, 5.5), *SACRAL_SLOPE_RANGE))
+    slope = float(np.clip(rng.normal(11.5 + 0.5 * incidence, 5.5), *SACRAL_SLOPE_RANGE))
     # Lordosis follows slope so that the upper lumbar spine stays near the table's direction.
-    lordosis = float(np.clip(rng.normal(LORDOSIS[0] + 0.9 * (slope - 39), 10.0), 8, 70))
+    lordosis = float(np.clip(rng.normal(LORDOSIS[0] + 0.9 * (slope - 38), 10.0), 8, 70))
     lordosis = float(np.clip(lordosis, slope - T12_TILT_RANGE[1], slope - T12_TILT_RANGE[0]))
     cobb = _draw_cobb(rng)
 

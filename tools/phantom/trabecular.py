@@ -40,7 +40,7 @@ FAT_SD = 0.10
 FAT_DENSITY_CORRELATION = -0.4
 FAT_PER_LEVEL = 0.01
 #: Radius of the basivertebral vein's canal, mm, and HU-like content: marrow without bone.
-VEIN_RADIUS_MM = (1.2, 2.4)
+VEIN_RADIUS_MM = (0.6, 1.5)
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ class Trabecular:
             + self.patchiness * self.broad.sample(*place)
         )
         field = field.clamp(min=0.1)
-        # The vein runs from the middle of the posterior wall to the centre, widening backwards.
-        radius = self.vein_mm * (1 - 1.2 * y).clamp(0, 2)
+        # The vein runs from the middle of the posterior wall almost to the centre, widening.
+        radius = self.vein_mm * (0.6 - 1.4 * y).clamp(0, 1.8)
         away = torch.hypot(u, t * half)
         return field * ((away - radius) / 1.5 + 0.5).clamp(0.05, 1)
 

@@ -83,7 +83,10 @@ class Trunk:
         """Signed distance to the inside of the muscular wall."""
         side, front, behind = self.fat
         wall = self.wall
-        return self._layer(x, y, z, side + wall, front + 0.8 * wall, behind + 1.6 * wall)
+        inside = self._layer(x, y, z, side + wall, front + 0.8 * wall, behind + 1.2 * wall)
+        # The wall is thin in the midline of the front: linea alba between the straight muscles.
+        ahead = torch.sigmoid((y - self.back - self.half_depth) / 10)
+        return inside - 0.45 * wall * torch.exp(-(((x - self.lean) / 12) ** 2)) * ahead
 
     def _layer(
         self,
@@ -180,7 +183,7 @@ def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) ->
     whole = canvas.whole()
     septa = _strands(canvas, strands, 4.0)
     skin = canvas.distance(whole, trunk.skin, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul(22.0).add_(paint.hu("subcutaneous_fat"))
+    fat = septa.mul(26.0).add_(paint.hu("subcutaneous_fat"))
     paint_shell(canvas, whole, skin, SKIN_MM, paint.hu("skin"), fat)
     del skin, fat
     wall = canvas.distance(whole, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
@@ -189,14 +192,14 @@ def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) ->
     canvas.blend(whole, mottled, canvas.coverage(wall))
     del wall, mottled
     cavity = canvas.distance(whole, trunk.cavity, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul_(34.0).add_(paint.hu("visceral_fat"))
+    fat = septa.mul_(55.0).add_(paint.hu("visceral_fat"))
     canvas.blend(whole, fat, canvas.coverage(cavity))
 
 
 def _strands(canvas: Canvas, texture: Texture, step_mm: float) -> torch.Tensor:
     """Sparse positive streaks: septa and small vessels of fat, mostly 0."""
     box = canvas.whole().coarse(step_mm)
-    return box.refine((texture.sample(*box.coordinates(WORLD)).abs() - 0.9).clamp(min=0))
+    return box.refine((texture.sample(*box.coordinates(WORLD)).abs() - 1.0).clamp(min=0))
 
 
 def _paint_table(paint: Paint, trunk: Trunk) -> None:
