@@ -65,6 +65,9 @@ WIDTH = {
 BAND = 0.25
 """Half-width of the mid-sagittal band, as a share of the body's width."""
 
+FACES = ((1, 1), (1, -1), (2, 1), (2, -1))
+"""Axis and side of the front, back, upper and lower wall."""
+
 SMALLEST_VOXELS = 60
 """A label with fewer voxels is not measured."""
 
@@ -212,14 +215,19 @@ def _fit_walls(
         spans.append((float(ends[0]), float(ends[1])))
     if not (np.isfinite(spans).all() and sides.any()):
         return None
-    band = abs(u) <= max(BAND * np.ptp(u[sides]), 1.5 * samples.step)
+    band = abs(u) <= max(BAND * float(np.ptp(u[sides])), 1.5 * samples.step)
     depth, height = spans
-    limits = [height, height, depth, depth]  # of front, back, upper and lower wall
+    limits: list[tuple[float, float]] = [
+        height,
+        height,
+        depth,
+        depth,
+    ]  # of front, back, upper and lower wall
     walls: tuple[Surface, ...] = ()
     for _ in range(2):
         fits = [
             _fit_wall(samples, band, axis, way, limit, corner, noise[axis])
-            for (axis, way), limit in zip(((1, 1), (1, -1), (2, 1), (2, -1)), limits, strict=True)
+            for (axis, way), limit in zip(FACES, limits, strict=True)
         ]
         walls = tuple(surface for surface in fits if surface is not None)
         if len(walls) < 4:
@@ -227,10 +235,13 @@ def _fit_walls(
         upper = plate_points(walls[2], walls[0], walls[1])
         lower = plate_points(walls[3], walls[0], walls[1])
         limits = [
-            (lower[0, 2], upper[0, 2]),
-            (lower[2, 2], upper[2, 2]),
-            (upper[2, 1], upper[0, 1]),
-            (lower[2, 1], lower[0, 1]),
+            (float(one), float(two))
+            for one, two in (
+                (lower[0, 2], upper[0, 2]),
+                (lower[2, 2], upper[2, 2]),
+                (upper[2, 1], upper[0, 1]),
+                (lower[2, 1], lower[0, 1]),
+            )
         ]
     return walls[0], walls[1], walls[2], walls[3]
 

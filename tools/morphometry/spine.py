@@ -223,7 +223,7 @@ def _alignment(levels: dict[str, Body], sacrum: Sacrum | None) -> Alignment:
     pairs = [
         (abs(tops[one].coronal - ends[two].coronal), (one, two))
         for place, one in enumerate(tops)
-        for two in list(ends)[place:]
+        for two in list(ends)[place + 1 :]
     ]
     cobb = max(pairs, default=(None, None))
     return Alignment(

@@ -1,0 +1,1 @@
+"""Checks of the phantom against published numbers and real masks."""
