@@ -59,3 +59,12 @@ def test_density_of_the_datalist_is_that_of_the_truth(quick_cohort):
         expected = levels[level]["qct_ha_mg_cm3"] if levels[level]["complete"] else None
         assert record["bmd"][level] == expected
         assert expected is None or 0 < expected < 350
+
+
+def test_docs_name_every_field_of_the_truth(quick_cohort):
+    page = (cohort.recipes.SCHEMA_FILE.parent / "docs" / "recipes.md").read_text(encoding="utf-8")
+    truth = json.loads((quick_cohort / "truth" / "A0001.json").read_text(encoding="utf-8"))
+    names = {*truth, *next(iter(truth["levels"].values()))} - {"alignment"}
+    scan = {f"scan.{name}" for name in truth["scan"]} - {"scan.scanner"}
+    for name in names | scan:
+        assert f"`{name}`" in page or f".{name}`" in page or f"`{name}." in page, name
