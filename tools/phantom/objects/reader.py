@@ -41,6 +41,9 @@ CORE_DEPTH = 0.55
 outline found is up to 4 mm too wide, the more so the brighter the object, so a fixed rim will not
 do."""
 
+SMALLEST_CORE = 0.2
+"""Cores smaller than this share of the largest one are specks that noise cut off."""
+
 
 @dataclass(frozen=True)
 class Calibration:
@@ -154,7 +157,9 @@ def _cores(
     seeds, found = ndimage.label(depth > seed_mm)
     index = np.arange(1, found + 1)
     deepest = np.concatenate([[np.inf], ndimage.maximum(depth, seeds, index)])
-    return np.where(depth > CORE_DEPTH * deepest[seeds], seeds, 0), index
+    cores = np.where(depth > CORE_DEPTH * deepest[seeds], seeds, 0)
+    size = ndimage.sum_labels(cores > 0, cores, index)
+    return cores, index[size > SMALLEST_CORE * size.max(initial=0.0)]
 
 
 def _inner_planes(image: np.ndarray, spacing_z_mm: float) -> slice:
