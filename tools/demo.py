@@ -212,9 +212,9 @@ def report(case: Case, figures: list[page.Figure], seed: int) -> str:
             page.paragraph(
                 f"HA mass is the hydroxyapatite put into the central {SLAB_MM:g} mm of the "
                 "trabecular core. QCT density is what an ideal 120 kV QCT with a hydroxyapatite "
-                "phantom reads there: marrow fat makes the two differ. Areal density is the frontal "
-                "projection of the mineral, as DXA sees it. Heights are those of the body in "
-                "front, in the middle and behind. A dash: the level is not wholly in the scan."
+                "phantom reads there: marrow fat makes the two differ. Areal density is the "
+                "frontal projection of the mineral, as DXA sees it. Heights are those of the body "
+                "in front, in the middle and behind. A dash: the level is not wholly in the scan."
             ),
             page.footer(
                 f"osteoct tools {__version__}. The volumes, the truth and the pictures lie beside "
