@@ -68,8 +68,9 @@ class DiscSize(NamedTuple):
     share: float
 
 
-#: Disc under each level (T10 = T10/T11). Heights between two MR series; shares of the T12-S1
-#: lordosis after Been & Kalichman's review; thoracic discs are design.
+#: Disc under each level (T10 = T10/T11). Heights between two MR series; share of the segment, the
+#: body above with this disc, in the L1-S1 lordosis after Been & Kalichman 2014; thoracic discs are
+#: design.
 DISCS = MappingProxyType(
     {
         "L5": DiscSize(10.8, 2.4, 0.43),
@@ -86,20 +87,29 @@ DISCS = MappingProxyType(
 
 #: Between-person SD of sizes: one factor for the patient, one per level.
 SIZE_SD = 0.06
-LEVEL_SD = 0.03
+LEVEL_SD = 0.02
+#: SD of one length of one vertebra on top (design: together 3 %).
+LENGTH_SD = 0.02
 #: Sexual dimorphism of lengths.
 SIZE_WOMEN = 0.95
 SIZE_MEN = 1.05
 #: SD of the body wedge, degrees (design; Masharawi prints 2-3).
 WEDGE_SD = 2.0
 
-#: Endplate concavity in the middle, mm: the lower endplate is the deeper one (design).
-CONCAVITY_UPPER_MM = (0.8, 2.4)
-CONCAVITY_LOWER_MM = (1.4, 3.4)
+#: Endplate concavity in the middle, mm: about 0.7 above and 1.5 below (Wang 2012, men's lumbar
+#: spines: most upper endplates are nearly flat), with a design spread.
+CONCAVITY_UPPER_MM = (0.2, 1.4)
+CONCAVITY_LOWER_MM = (0.8, 2.4)
+#: Hollow of the posterior wall in its middle, mm (design).
+DENT_MM = (0.8, 2.8)
+#: Lower endplate's size over the upper's (design; L5 tapers, Cook 2021).
+FLARE = (1.0, 1.06)
+FLARE_L5 = (0.94, 1.02)
 #: The waist is narrower than the endplates by this fraction (design).
 WAIST = (0.03, 0.06)
 #: Cortical shell and endplate thickness, mm (Silva 1994: 0.35 mean, 0.2-0.8).
 SHELL_MEAN_MM = 0.38
+SHELL_SD_MM = 0.1
 SHELL_RANGE_MM = (0.2, 0.8)
 #: Mineral of the porous shell, mg HA/cm³ (design).
 SHELL_HA = (600.0, 900.0)

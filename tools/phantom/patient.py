@@ -79,7 +79,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
     spine = draw_spine(rng, sex, age)
     density = draw_density(rng, sex, age)
     sacrum = draw_sacrum(rng, spine)
-    pelvis = draw_pelvis(rng, sacrum, spine.pelvic_incidence, spine.sacral_slope, sex)
+    pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
     trunk = draw_trunk(rng, spine, sex)
     return Patient(
         sex=sex,

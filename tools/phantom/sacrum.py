@@ -12,7 +12,8 @@ from tools.phantom.bones import FILLET_MM, Labels, mark, shell_hu
 from tools.phantom.canvas import Frame
 from tools.phantom.painting import Paint, paint_shell, union_distance
 from tools.phantom.shapes import Distance, smooth_max, superellipse
-from tools.phantom.spine import Spine, _tilt
+from tools.phantom.alignment import tilt
+from tools.phantom.spine import Spine
 from tools.phantom.trabecular import Trabecular
 from tools.phantom.vertebra import Part
 
@@ -91,7 +92,7 @@ def draw_sacrum(rng: np.random.Generator, spine: Spine) -> Sacrum:
         height *= factor
         # S1's endplate is not square to its walls: the body leans back under it.
         lean = float(rng.normal(8, 4)) if number == 0 else 0.0
-        axes = axes @ _tilt(lean, 0.0)
+        axes = axes @ tilt(lean, 0.0)
         # S1 is drawn higher than its endplate, which cuts it.
         above = ENDPLATE_RESERVE_MM if number == 0 else 0.0
         height += above
@@ -106,13 +107,13 @@ def draw_sacrum(rng: np.random.Generator, spine: Spine) -> Sacrum:
             )
         )
         point = center - axes @ np.array([0.0, 0.0, height / 2 - 0.5])
-        axes = axes @ _tilt(-float(rng.normal(turn * flat, sd)), 0.0)
+        axes = axes @ tilt(-float(rng.normal(turn * flat, sd)), 0.0)
     bones = []
     for half_width, half_depth, height in COCCYX:
         center = point - axes @ np.array([0.0, 0.0, height * scale / 2 + 2])
         bones.append((Frame(center, axes), (half_width * scale, half_depth * scale, height * scale / 2)))  # fmt: skip
         point = center - axes @ np.array([0.0, 0.0, height * scale / 2])
-        axes = axes @ _tilt(-float(rng.normal(12, 6)), 0.0)
+        axes = axes @ tilt(-float(rng.normal(12, 6)), 0.0)
     return Sacrum(tuple(segments), tuple(bones), scale)
 
 

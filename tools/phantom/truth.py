@@ -149,10 +149,10 @@ def patient_truth(patient: Patient) -> dict[str, Any]:
         "bmi_kg_m2": round(patient.trunk.bmi, 1),
         "fractured": False,
         "alignment": {
-            "pelvic_incidence_deg": spine.pelvic_incidence,
-            "sacral_slope_deg": spine.sacral_slope,
-            "lordosis_t12_s1_deg": spine.lordosis,
-            "cobb_deg": spine.cobb,
+            "pelvic_incidence_deg": spine.alignment.incidence,
+            "sacral_slope_deg": spine.alignment.slope,
+            "lordosis_t12_s1_deg": spine.alignment.lordosis,
+            "cobb_deg": spine.alignment.cobb,
         },
     }
 

@@ -46,9 +46,11 @@ class BodyShape:
         slope = float(np.tan(np.radians(body.wedge / 2)))
         side = float(np.tan(np.radians(body.lean / 2)))
         plane = body.height / 2 - slope * v - side * u
-        middle = -body.apex * 0.4 * body.depth / 2
+        # The dish lies between the front wall and the hollow of the posterior wall, apex behind.
+        half = (body.depth - body.dent) / 2
+        middle = body.dent / 2 - 0.3 * body.apex * half
         q = (u / (DISH_SHARE * body.width / 2)) ** 2
-        q = q + ((v - middle) / (DISH_SHARE * body.depth / 2 + 0.6 * middle)) ** 2
+        q = q + ((v - middle) / ((DISH_SHARE - 0.3 * body.apex) * half)) ** 2
         dish = (1 - q).clamp(min=0) ** 0.8
         return plane - body.concavity[0] * dish, -plane + body.concavity[1] * dish
 
