@@ -31,6 +31,9 @@ from tools.phantom.checks.rows import flatten
 from tools.phantom.checks.tables import PatientRows
 from tools.volumes import write_atomically
 
+MARKER = "<!-- measured -->"
+"""Line of a page below which everything is replaced by `--docs`."""
+
 FINE_MM, COARSE = 1.0, 3
 """Spacing of the drawn maps, and how many of their voxels join to one for the 3 mm masks."""
 
@@ -47,11 +50,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--patients", type=int, default=200, help="patients to draw (200)")
     parser.add_argument("--seed", type=int, default=0, help="seed of the patients (0)")
     parser.add_argument("--workers", type=int, default=1, help="processes (1)")
+    parser.add_argument("--docs", type=Path, help="page whose measured part is replaced")
     parser.add_argument("--recipe", default="standard", help="recipe name or file (standard)")
     options = parser.parse_args(arguments)
     for name, low in (("patients", 2), ("workers", 1), ("seed", 0)):
         if getattr(options, name) < low:
             parser.error(f"--{name} must be at least {low}, got {getattr(options, name)}")
+    if options.docs is not None and not options.docs.is_file():
+        parser.error(f"no such file: {options.docs}")
     return options
 
 
@@ -141,6 +147,17 @@ def report(
     return "\n".join(lines)
 
 
+def replace_measured(page: str, measured: str) -> str:
+    r"""Put freshly measured tables below a page's marker, one heading level down.
+
+    >>> replace_measured("Text\n<!-- measured -->\nold", "# New\n\n## Part")
+    'Text\n<!-- measured -->\n## New\n\n### Part\n'
+    """
+    head = page.partition(MARKER)[0]
+    lines = [f"#{line}" if line.startswith("#") else line for line in measured.splitlines()]
+    return f"{head}{MARKER}\n" + "\n".join(lines) + "\n"
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the comparison."""
     options = parse(arguments)
@@ -156,6 +173,9 @@ def main(arguments: Sequence[str]) -> int:
     values = to_csv(patients)
     write_atomically(options.out / "values.csv", lambda path: _write(path, values))
     write_atomically(options.out / "anatomy.md", lambda path: _write(path, text))
+    if options.docs is not None:
+        page = replace_measured(options.docs.read_text(encoding="utf-8"), text)
+        write_atomically(options.docs, lambda path: _write(path, page))
     for mask in masks:
         draw_points(options.out / "pictures" / f"{mask.name}.png", mask.labels, mask.affine)
     print(f"wrote {options.out / 'anatomy.md'}")

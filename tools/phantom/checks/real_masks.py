@@ -16,9 +16,6 @@ from tools.phantom.checks.rows import Row, flatten, voxel_tolerance
 S1_ID = 26
 """Id of S1 in `lumbar_ct_3mm/vertebrae.nii.gz`."""
 
-MASK_REASON = "one person, one network mask at 3 mm (TotalSegmentator), not a person's outline"
-"""Reason given for a value outside that no other reason explains."""
-
 
 @dataclass(frozen=True)
 class RealMask:
@@ -30,6 +27,7 @@ class RealMask:
         affine: 4x4 voxel to RAS mm.
         voxel_mm: Voxel edge.
         phantom_mm: Spacing of the phantom maps it is compared with.
+        reason: Why values of this mask may lie outside.
     """
 
     name: str
@@ -37,6 +35,7 @@ class RealMask:
     affine: np.ndarray
     voxel_mm: float
     phantom_mm: int
+    reason: str
 
 
 def lumbar(folder: Path) -> RealMask:
@@ -47,7 +46,8 @@ def lumbar(folder: Path) -> RealMask:
     labels[whole == S1_ID] = LABEL_IDS["sacrum"]
     for level, number in TOTALSEGMENTATOR_BODY_IDS.items():
         labels[bodies == number] = LABEL_IDS[level]
-    return RealMask("lumbar_ct_3mm", labels, affine, 3.0, 3)
+    reason = "a network's mask at 3 mm (TotalSegmentator), whose corners and endplates are blunt"
+    return RealMask("lumbar_ct_3mm", labels, affine, 3.0, 3, reason)
 
 
 def l3_crop(folder: Path) -> RealMask:
@@ -55,7 +55,9 @@ def l3_crop(folder: Path) -> RealMask:
     parts, affine = real.read_nifti(folder / "subregions.nii.gz")
     vertebrae, _ = real.read_nifti(folder / "vertebrae.nii.gz")
     body = np.isin(parts, (real.BODY_BORDER, real.BODY_INTERIOR)) & (vertebrae == VERSE_IDS["L3"])
-    return RealMask("l3_crop", np.where(body, LABEL_IDS["L3"], 0).astype(np.uint8), affine, 1.5, 1)
+    labels = np.where(body, LABEL_IDS["L3"], 0).astype(np.uint8)
+    reason = "the rims of this L3 reach 10-15 % beyond its waist, as spurs do"
+    return RealMask("l3_crop", labels, affine, 1.5, 1, reason)
 
 
 def available() -> list[RealMask]:

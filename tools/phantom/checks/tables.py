@@ -10,7 +10,7 @@ import numpy as np
 
 from tools.levels import HEAD_TO_FOOT
 from tools.morphometry.published import REFERENCES, SEGMENT_SHARE_PERCENT, Reference
-from tools.phantom.checks.real_masks import MASK_REASON, RealMask, Verdict
+from tools.phantom.checks.real_masks import RealMask, Verdict
 from tools.phantom.checks.rows import Row
 
 Key = tuple[str, str, str]
@@ -169,7 +169,7 @@ def mask_table(
         "|---|---|---|---|---|---|",
     ]
     for verdict in verdicts:
-        word = "inside" if verdict.inside else f"outside by {verdict.off:.1f}: {MASK_REASON}"
+        word = "inside" if verdict.inside else f"outside by {verdict.off:.1f}: {mask.reason}"
         lines.append(
             f"| {verdict.row.place} | {verdict.row.measure} | {verdict.row.value:.1f} "
             f"| {_range(verdict.low, verdict.high)} | {verdict.tolerance:.1f} | {word} |"
