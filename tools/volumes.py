@@ -68,10 +68,11 @@ def reorient(array: np.ndarray, affine: np.ndarray, codes: str) -> tuple[np.ndar
         codes: Axis codes such as "RAS" or "LPS".
 
     Returns:
-        The volume as a contiguous array in the new axis order, and its affine.
+        The volume in the new axis order, first axis fastest in memory as NIfTI stores it, and its
+        affine.
     """
     change = ornt_transform(io_orientation(affine), axcodes2ornt(tuple(codes)))
-    turned = np.ascontiguousarray(nib.orientations.apply_orientation(array, change))
+    turned = np.asfortranarray(nib.orientations.apply_orientation(array, change))
     return turned, affine @ inv_ornt_aff(change, array.shape)
 
 

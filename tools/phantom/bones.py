@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from tools.levels import LABEL_IDS
-from tools.phantom.canvas import Box, Canvas
+from tools.phantom.canvas import Box
 from tools.phantom.materials import BONE_TISSUE_HA_MG_CM3
 from tools.phantom.painting import Paint, paint_shell, union_distance
 from tools.phantom.shapes import superellipse
@@ -44,13 +44,14 @@ class Labels:
         """The three maps in the order above."""
         return [self.bodies, self.trabecular, self.posterior]
 
+    def part(self, slices: slice) -> Labels:
+        """The maps of some slices along z, sharing memory."""
+        return Labels(*(part[:, :, slices] for part in self.maps()))
+
     @staticmethod
-    def empty(canvas: Canvas) -> Labels:
+    def empty(shape: tuple[int, int, int], device: str | torch.device = "cpu") -> Labels:
         """Maps of background."""
-        shape = canvas.grid.shape
-        return Labels(
-            *(torch.zeros(shape, dtype=torch.uint8, device=canvas.device) for _ in range(3))
-        )
+        return Labels(*(torch.zeros(shape, dtype=torch.uint8, device=device) for _ in range(3)))
 
 
 def mark(labels: torch.Tensor, box: Box, inside: torch.Tensor, label: int) -> None:

@@ -9,7 +9,7 @@ alike.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from tools.volumes import Grid
 #: Below this, mm per voxel, a coordinate's change along an array axis is taken as none.
 FLAT_MM = 1e-6
 
+Triple = tuple[int, int, int]
 Shape = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 
 
@@ -57,13 +58,19 @@ class Box:
         steps: Columns are the RAS+ steps from sample to sample along its axes, [3, 3].
         counts: Samples along its axes.
         device: Where its tensors live.
+        first: Place of its first voxel in the whole drawing, of which the grid may be a part.
+        strides: Voxels from sample to sample.
+        lead: Voxels that the first sample lies before the first voxel.
     """
 
     slices: tuple[slice, slice, slice]
     origin: np.ndarray
     steps: np.ndarray
-    counts: tuple[int, int, int]
+    counts: Triple
     device: torch.device
+    first: Triple
+    strides: Triple = (1, 1, 1)
+    lead: Triple = (0, 0, 0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -89,19 +96,22 @@ class Box:
         return total
 
     def coarse(self, step_mm: float) -> Box:
-        """The same box with samples about `step_mm` apart, for smooth shapes."""
-        spans = [max(size - 1, 1) for size in self.shape]
+        """The same box sampled every whole number of voxels, at most `step_mm` apart.
+
+        Samples lie on one lattice of the whole drawing, so that parts of it drawn apart fit.
+        """
         edges = np.linalg.norm(self.steps, axis=0)
-        counts = [
-            max(2, 1 + int(np.ceil(span * edge / step_mm)))
-            for span, edge in zip(spans, edges, strict=True)
-        ]
-        counts = [min(count, size) for count, size in zip(counts, self.shape, strict=True)]
-        ratios = [span / max(count - 1, 1) for span, count in zip(spans, counts, strict=True)]
-        return Box(
-            self.slices, self.origin, self.steps * ratios, (counts[0], counts[1], counts[2]),
-            self.device,
-        )  # fmt: skip
+        strides = np.maximum(1, (step_mm / edges + 1e-6).astype(int))
+        lead = np.array(self.first) % strides
+        counts = -(-(lead + np.array(self.shape) - 1) // strides) + 1
+        return replace(
+            self,
+            origin=self.origin - self.steps @ lead,
+            steps=self.steps * strides,
+            counts=_triple(counts),
+            strides=_triple(strides),
+            lead=_triple(lead),
+        )
 
     def within(self, hull: Box) -> tuple[slice, slice, slice]:
         """Where this box lies in a larger box's tensors."""
@@ -116,42 +126,42 @@ class Box:
         samples = samples.expand(self.counts)
         # The last axis first and the first last: the large pass then runs over whole slabs.
         for axis in (2, 1):
-            samples = _stretch(samples, axis, self.shape[axis])
-        return _stretch_slabs(samples, self.shape[0])
+            samples = self._stretch(samples, axis)
+        return self._stretch_slabs(samples)
+
+    def _between(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
+        """For every voxel along an axis: the sample before it, and the weight of the next."""
+        place = self.lead[axis] + np.arange(self.shape[axis])
+        low = np.minimum(place // self.strides[axis], max(self.counts[axis] - 2, 0))
+        return low, (place / self.strides[axis] - low).astype(np.float32)
+
+    def _stretch(self, samples: torch.Tensor, axis: int) -> torch.Tensor:
+        """Interpolate along one axis."""
+        if self.strides[axis] == 1:
+            return samples
+        place, part = self._between(axis)
+        low = torch.from_numpy(place).to(samples.device)
+        shape = [1, 1, 1]
+        shape[axis] = len(place)
+        return torch.lerp(
+            samples.index_select(axis, low),
+            samples.index_select(axis, (low + 1).clamp(max=self.counts[axis] - 1)),
+            torch.from_numpy(part).to(samples.device).view(shape),
+        )
+
+    def _stretch_slabs(self, samples: torch.Tensor) -> torch.Tensor:
+        """Interpolate along the first axis, slab by slab."""
+        if self.strides[0] == 1:
+            return samples
+        stretched = samples.new_empty(self.shape)
+        last = self.counts[0] - 1
+        for target, low, part in zip(stretched, *self._between(0), strict=True):
+            torch.lerp(samples[low], samples[min(low + 1, last)], float(part), out=target)
+        return stretched
 
 
-def _between(count: int, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lower neighbours and weights of `size` even places from the first to the last of `count`."""
-    place = np.linspace(0, count - 1, size)
-    low = np.minimum(place.astype(int), max(count - 2, 0))
-    return low, (place - low).astype(np.float32)
-
-
-def _stretch(samples: torch.Tensor, axis: int, size: int) -> torch.Tensor:
-    """Linear interpolation along one axis, first and last samples kept."""
-    count = samples.shape[axis]
-    if count == size:
-        return samples
-    place, part = _between(count, size)
-    low = torch.from_numpy(place).to(samples.device)
-    shape = [1, 1, 1]
-    shape[axis] = size
-    return torch.lerp(
-        samples.index_select(axis, low),
-        samples.index_select(axis, (low + 1).clamp(max=count - 1)),
-        torch.from_numpy(part).to(samples.device).view(shape),
-    )
-
-
-def _stretch_slabs(samples: torch.Tensor, size: int) -> torch.Tensor:
-    """Linear interpolation along the first axis, slab by slab."""
-    count = samples.shape[0]
-    if count == size:
-        return samples
-    stretched = samples.new_empty((size, *samples.shape[1:]))
-    for target, low, part in zip(stretched, *_between(count, size), strict=True):
-        torch.lerp(samples[low], samples[min(low + 1, count - 1)], float(part), out=target)
-    return stretched
+def _triple(values: np.ndarray) -> Triple:
+    return int(values[0]), int(values[1]), int(values[2])
 
 
 class Canvas:
@@ -161,14 +171,22 @@ class Canvas:
         grid: Voxels to fill.
         background_hu: HU of empty space.
         device: Torch device.
+        first: Place of the grid's first voxel in the whole drawing, if it is a part of one.
 
     Attributes:
         hu: Ideal HU, float32 [X, Y, Z].
     """
 
-    def __init__(self, grid: Grid, background_hu: float, device: str = "cpu") -> None:
+    def __init__(
+        self,
+        grid: Grid,
+        background_hu: float,
+        device: str | torch.device = "cpu",
+        first: Triple = (0, 0, 0),
+    ) -> None:
         self.grid = grid
         self.device = torch.device(device)
+        self.first = first
         self.hu = torch.full(grid.shape, background_hu, dtype=torch.float32, device=self.device)
         self.voxel_mm = float(np.prod(grid.spacing_mm) ** (1 / 3))
 
@@ -208,6 +226,7 @@ class Canvas:
             self.grid.affine[:3, :3],
             counts,  # type: ignore[arg-type]
             self.device,
+            _triple(low + self.first),
         )
 
     def coverage(self, distance: torch.Tensor) -> torch.Tensor:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tools.levels import LEVEL_NAMES
+from tools.levels import LABEL_IDS
 from tools.phantom.beam import REFERENCE_BEAM, Beam
 from tools.phantom.bones import Labels
 from tools.phantom.canvas import Canvas
@@ -101,7 +101,7 @@ def simulate(
         "scanner": scanner,
         "scan": protocol.as_dict()
         | {"field": scan["field"], "orientation": codes, "water_cm": water},
-        "levels": _visible_levels(patient, grid, turned[1][0]),
+        "levels": _visible_levels(patient, grid, maps[0]),
     }
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
     return Case(image_array, labels, trabecular, posterior, turned[0][1], _plain(truth))
@@ -109,8 +109,10 @@ def simulate(
 
 def label(patient: Patient, grid: Grid, device: str = "cpu") -> Labels:
     """Label a patient on any grid, without drawing the rest."""
+    labels = Labels.empty(grid.shape, device)
     canvas = Canvas(grid, 0.0, device)
-    return paint_spine(Paint(canvas, REFERENCE_BEAM, patient.tissues), patient)
+    paint_spine(Paint(canvas, REFERENCE_BEAM, patient.tissues), patient, labels)
+    return labels
 
 
 def draw_labels(
@@ -144,14 +146,17 @@ def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Gene
     return np.random.default_rng(np.random.SeedSequence([seed, index, name, purpose]))
 
 
-def _visible_levels(patient: Patient, grid: Grid, labels: np.ndarray) -> dict[str, Any]:
+def _visible_levels(patient: Patient, grid: Grid, labels: torch.Tensor) -> dict[str, Any]:
     """Truth of every level whose body lies at least partly in the field."""
-    seen = {LEVEL_NAMES[int(value)] for value in np.unique(labels) if value}
     levels = {}
     for level, vertebra in reversed(patient.spine.vertebrae.items()):
-        if level not in seen:
-            continue
         index = grid.to_index(rim_points(vertebra))
+        # Only the body's own surroundings are searched: the map is large.
+        low = np.clip(np.floor(index.min(0)).astype(int) - 1, 0, grid.shape)
+        high = np.clip(np.ceil(index.max(0)).astype(int) + 2, 0, grid.shape)
+        near = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        if not bool((near == LABEL_IDS[level]).any()):
+            continue
         complete = bool(np.all((index >= -0.5) & (index <= np.array(grid.shape) - 0.5)))
         levels[level] = {"complete": complete} | level_truth(patient, level)
     return levels

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 from tools.phantom.beam import Beam
@@ -21,6 +22,11 @@ from tools.phantom.trunk import LAYER_STEP_MM, paint_trunk
 from tools.phantom.vessels import paint_vessels
 from tools.volumes import Grid
 
+#: Voxels drawn at a time: memory stays small whatever the scan's size.
+SLAB_VOXELS = 16_000_000
+#: Spongy bone of ribs and pelvis relative to L5's, and mineral of their cortex, mg HA/cm³ (design).
+OTHER_BONE_DENSITY = 1.3
+OTHER_CORTEX_HA = 850.0
 #: HU texture of lung: vessels on a dark ground.
 LUNG_VESSELS_HU = 260.0
 
@@ -50,8 +56,25 @@ def draw(
         dark_canal_hu: How much too dark the scanner shows the canal inside its ring of bone, HU.
         device: Torch device.
     """
-    canvas = Canvas(grid, beam.hu("air"), device)
-    paint = Paint(canvas, beam, patient.tissues, dark_canal_hu)
+    size_x, size_y, size_z = grid.shape
+    # Slices lie one after the other in memory, as the scanner takes them up.
+    hu = torch.empty((size_z, size_x, size_y), device=device).permute(1, 2, 0)
+    labels = Labels.empty(grid.shape, device)
+    depth = max(1, SLAB_VOXELS // (size_x * size_y))
+    for first in range(0, size_z, depth):
+        part = slice(first, min(first + depth, size_z))
+        affine = grid.affine.copy()
+        affine[:3, 3] = grid.to_world(np.array([0.0, 0.0, first]))
+        slab = Grid((size_x, size_y, part.stop - first), affine)
+        canvas = Canvas(slab, beam.hu("air"), device, (0, 0, first))
+        paint = Paint(canvas, beam, patient.tissues, dark_canal_hu)
+        _paint_around_spine(paint, patient)
+        paint_spine(paint, patient, labels.part(part))
+        hu[:, :, part] = canvas.hu
+    return Drawing(hu, labels)
+
+
+def _paint_around_spine(paint: Paint, patient: Patient) -> None:
     paint_trunk(paint, patient.trunk, patient.broad, patient.strands)
     _paint_lungs(paint, patient)
     paint_organs(paint, patient.organs, patient.trunk, patient.broad)
@@ -59,24 +82,21 @@ def draw(
     paint_vessels(paint, patient.vessels)
     paint_muscles(paint, patient.muscles, patient.spine, patient.trunk, patient.pelvis)
     bone = patient.bones["L5"]
-    marrow = bone.marrow_hu(beam)
-    spongy = shell_hu(paint, 1.3 * bone.ha, marrow)
-    cortex = shell_hu(paint, 850.0, marrow)
+    marrow = bone.marrow_hu(paint.beam)
+    spongy = shell_hu(paint, OTHER_BONE_DENSITY * bone.ha, marrow)
+    cortex = shell_hu(paint, OTHER_CORTEX_HA, marrow)
     paint_ribs(paint, patient.ribs, cortex, spongy)
     paint_pelvis(paint, patient.pelvis, cortex, spongy)
-    return Drawing(canvas.hu, paint_spine(paint, patient))
 
 
-def paint_spine(paint: Paint, patient: Patient) -> Labels:
-    """Paint canal, discs, sacrum and vertebrae, and label them."""
-    labels = Labels.empty(paint.canvas)
+def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
+    """Paint canal, discs, sacrum and vertebrae, and mark them in `labels`."""
     paint_canal(paint, patient.spine, patient.sacrum.canal_course())
     for vertebra in patient.spine.vertebrae.values():
         paint_disc(paint, vertebra)
     paint_sacrum(paint, patient.sacrum, patient.spine, patient.bones["L5"], labels)
     for level, vertebra in patient.spine.vertebrae.items():
         paint_vertebra(paint, vertebra, patient.bones[level], labels)
-    return labels
 
 
 def _paint_lungs(paint: Paint, patient: Patient) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 import torch
@@ -23,6 +24,7 @@ TABLE_HALF_WIDTH_MM = 220.0
 TABLE_CURVE_MM = 460.0
 #: Distance of the table's upper and lower shell, mm.
 TABLE_HEIGHT_MM = 45.0
+TABLE_STEP_MM = 4.0
 
 
 @dataclass(frozen=True)
@@ -207,7 +209,14 @@ def _paint_table(paint: Paint, trunk: Trunk) -> None:
     top = trunk.back - trunk.table_gap
 
     canvas = paint.canvas
-    whole = canvas.whole()
+    z = canvas.grid.corners_mm()[:, 2]
+    low = top - TABLE_HEIGHT_MM - 2 * TABLE_THICKNESS_MM
+    high = top + TABLE_HALF_WIDTH_MM**2 / (2 * TABLE_CURVE_MM)
+    sides = ((-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM), (low, high), (z.min(), z.max()))
+    corners = np.array(list(product(*sides)))
+    box = canvas.box(corners, 2.0)
+    if box is None:
+        return
     for depth, inside in ((0.0, "table_foam"), (TABLE_HEIGHT_MM, "air")):
 
         def shell(
@@ -216,7 +225,7 @@ def _paint_table(paint: Paint, trunk: Trunk) -> None:
             surface = top + x * x / (2 * TABLE_CURVE_MM) - depth
             return torch.maximum(y - surface, x.abs() - TABLE_HALF_WIDTH_MM)
 
-        distance = canvas.distance(whole, shell)
+        distance = canvas.distance(box, shell, coarse_mm=TABLE_STEP_MM)
         paint_shell(
-            canvas, whole, distance, TABLE_THICKNESS_MM, paint.hu("table_skin"), paint.hu(inside)
+            canvas, box, distance, TABLE_THICKNESS_MM, paint.hu("table_skin"), paint.hu(inside)
         )
