@@ -1,6 +1,9 @@
 """What the repository promises about itself holds: commands, versions, links, pins."""
 
+import ast
 import re
+import sys
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -63,16 +66,40 @@ def test_links_between_pages_lead_somewhere(repository: Path) -> None:
     assert broken == []
 
 
-def test_every_requirement_is_pinned(repository: Path) -> None:
-    pins = {}
-    for name in ("requirements.txt", "requirements-dev.txt"):
+def pins(repository: Path, *names: str) -> dict[str, str]:
+    """Package -> exact version, of some requirement files."""
+    found = {}
+    for name in names:
         for line in (repository / name).read_text().splitlines():
             if line and not line.startswith(("#", "-r ")):
                 match = re.fullmatch(r"([A-Za-z0-9_.-]+)==([0-9][0-9.]*)", line)
                 assert match, f"{name}: {line}"
-                pins[match[1]] = match[2]
-    assert pins["torch"] == "2.13.0"
-    assert pins["monai"] == "1.6.1"
+                found[match[1]] = match[2]
+    return found
+
+
+def test_every_requirement_is_pinned(repository: Path) -> None:
+    found = pins(repository, "requirements.txt", "requirements-dev.txt")
+    assert found["torch"] == "2.13.0"
+    assert found["monai"] == "1.6.1"
+
+
+def test_everything_that_is_imported_is_required(repository: Path) -> None:
+    imported = set()
+    for path in (repository / "tools").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                imported.add(str(node.module).partition(".")[0])
+    packages = packages_distributions()
+    required = {name.lower() for name in pins(repository, "requirements.txt")}
+    missing = {
+        module
+        for module in imported - sys.stdlib_module_names - {"tools"}
+        if not required & {name.lower() for name in packages.get(module, [])}
+    }
+    assert missing == set()
 
 
 def test_the_version_is_the_same_everywhere(repository: Path) -> None:

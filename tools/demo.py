@@ -22,6 +22,7 @@ from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.case import Case, simulate
 from tools.phantom.truth import SLAB_MM
+from tools.threads import single_thread
 from tools.volumes import save_nifti, write_atomically
 
 REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
@@ -93,7 +94,8 @@ def demo(
     _prepare(folder)
     begin = time.perf_counter()
     print(f"drawing patient {seed}, {size} size ...", flush=True)
-    case = simulate(patient_recipe(size), seed, 0)
+    with single_thread():
+        case = simulate(patient_recipe(size), seed, 0)
     drawn = time.perf_counter()
     print(f"drawn in {drawn - begin:.0f} s; writing volumes and pictures ...", flush=True)
     _write(case, folder, seed)
