@@ -97,7 +97,7 @@ def test_everything_that_is_imported_is_required(repository: Path) -> None:
     missing = {
         module
         for module in imported - sys.stdlib_module_names - {"tools"}
-        if not required & {name.lower() for name in packages.get(module, [])}
+        if not required & {name.lower() for name in [module, *packages.get(module, [])]}
     }
     assert missing == set()
 

@@ -60,6 +60,9 @@ SCANS: Mapping[str, Mapping[str, Any]] = {
 PICTURE_PIXEL_MM = 0.8
 """Pixel edge of the pictures, mm: a 450 mm field is 560 pixels high, which fits a screen."""
 
+NAMED_MM2 = 60.0
+"""A level that shows less of itself than this, a tenth of a body's cut, goes unnamed, mm²."""
+
 CORE_COLOUR = (255, 255, 255)
 """Outline of the trabecular core, which the density refers to, in the axial picture."""
 
@@ -270,5 +273,5 @@ def _names(case: Case, view: pic.View) -> Iterator[tuple[str, np.ndarray]]:
     labels = view.sample(case.labels, case.affine, order=0)
     for name, label in LABEL_IDS.items():
         pixels = np.argwhere(labels == label)
-        if len(pixels):
+        if len(pixels) * view.pixel_mm**2 >= NAMED_MM2:
             yield name, view.to_world(pixels.mean(axis=0)[::-1])
