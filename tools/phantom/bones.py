@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from tools.levels import LABEL_IDS
-from tools.phantom.canvas import Box
+from tools.phantom.canvas import CORNER_SIGNS, Box
 from tools.phantom.materials import BONE_TISSUE_HA_MG_CM3
-from tools.phantom.painting import Paint, paint_shell, union_distance
+from tools.phantom.painting import Paint, Piece, paint_shell, paint_union
 from tools.phantom.shapes import superellipse
 from tools.phantom.spine import Spine, Vertebra
 from tools.phantom.trabecular import Trabecular
@@ -24,6 +24,23 @@ POSTERIOR_DENSITY = 1.6
 CORE_DEPTH_MM = 2.0
 #: Fillet between the rods of the posterior elements, mm.
 FILLET_MM = 3.0
+
+#: A disc is painted this far into the bodies above and below, whose endplates then cut it, mm.
+DISC_RESERVE_MM = 4.5
+#: A disc's outline relative to the endplate of the body above (design).
+DISC_SIZE = 0.99
+#: HU of the nucleus relative to the disc's, and its rise to the annulus (design): the annulus
+#: holds more collagen.
+NUCLEUS_SHARE = 0.86
+ANNULUS_RISE = 0.22
+
+#: Heights at which the canal's course passes a vertebra, in body heights from its middle.
+CANAL_STATIONS = (0.45, -0.45)
+#: Radius of the sacral canal from S1 to S4, mm (design).
+SACRAL_CANAL_MM = (7.0, 3.0)
+#: The thecal sac's radius relative to the canal's, and the sacral segment where it ends (design).
+SAC_SHARE = 0.78
+SAC_END = 2
 
 
 @dataclass
@@ -55,28 +72,52 @@ class Labels:
 
 
 def mark(labels: torch.Tensor, box: Box, inside: torch.Tensor, label: int) -> None:
-    """Write a label where `inside` holds."""
+    """Write a label where `inside` holds.
+
+    Args:
+        labels: One map, uint8 [X, Y, Z], changed in place.
+        box: Where.
+        inside: Booleans, broadcastable to the box.
+        label: Id, see `tools.levels`.
+    """
     labels[box.slices].masked_fill_(inside, label)
 
 
 def shell_hu(paint: Paint, mineral_ha: float, marrow_hu: float) -> float:
-    """HU of porous cortical bone of a given mineral, its pores filled with marrow."""
+    """HU of porous bone, its pores filled with marrow.
+
+    Args:
+        paint: HU at this beam.
+        mineral_ha: Mineral of the porous bone, mg HA/cm³.
+        marrow_hu: HU of the marrow.
+    """
     share = mineral_ha / BONE_TISSUE_HA_MG_CM3
     return marrow_hu + share * (paint.hu("bone_tissue") - marrow_hu)
 
 
 def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: Labels) -> None:
-    """Paint one vertebra, posterior elements first, and mark its labels."""
+    """Paint one vertebra, posterior elements first, and mark its labels.
+
+    Args:
+        paint: Canvas and HU.
+        vertebra: Its size and place.
+        bone: Its spongy bone.
+        labels: Marked in place.
+    """
     marrow = bone.marrow_hu(paint.beam)
     cortex = shell_hu(paint, vertebra.shell_ha, marrow)
     label = LABEL_IDS[vertebra.level]
-    posterior = union_distance(
-        paint.canvas, vertebra.frame, rods(posterior_parts(vertebra)), FILLET_MM
+    posterior = paint_union(
+        paint.canvas,
+        vertebra.frame,
+        rods(posterior_parts(vertebra)),
+        FILLET_MM,
+        POSTERIOR_CORTEX_MM,
+        cortex,
+        shell_hu(paint, POSTERIOR_DENSITY * bone.ha, marrow),
     )
     if posterior is not None:
         box, distance = posterior
-        spongy = shell_hu(paint, POSTERIOR_DENSITY * bone.ha, marrow)
-        paint_shell(paint.canvas, box, distance, POSTERIOR_CORTEX_MM, cortex, spongy)
         mark(labels.posterior, box, distance < 0, label)
     shape = BodyShape(vertebra)
     body = paint.canvas.box(shape.corners(), 1.5)
@@ -94,37 +135,41 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
 def body_mineral(
     vertebra: Vertebra, bone: Trabecular, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor
 ) -> torch.Tensor:
-    """Mineral relative to the body's mean at local coordinates."""
+    """Mineral relative to the body's mean at local coordinates in mm, broadcast shape of them."""
     half_depth, half = vertebra.depth / 2, vertebra.height / 2
     return bone.relative(u, v / half_depth, w / half, half_depth, half)
 
 
-def rods(parts: list[Part]) -> list[tuple[tuple[tuple[float, ...], ...], float, object]]:
+def rods(parts: list[Part]) -> list[Piece]:
     """Parts as `union_distance` takes them."""
-    return [((part.start, part.end), part.reach(), part.distance) for part in parts]
+    return [Piece(np.array([part.start, part.end]), part.reach(), part.distance) for part in parts]
 
 
 def paint_disc(paint: Paint, vertebra: Vertebra) -> None:
-    """Paint the disc under a vertebra; the bodies painted later cut it to shape."""
+    """Paint the disc under a vertebra; the bodies painted later cut it to shape.
+
+    Args:
+        paint: Canvas and HU.
+        vertebra: The one above the disc.
+    """
     drop = vertebra.height / 2 + vertebra.disc_height / 2
     frame = vertebra.frame.moved(0.0, 0.0, -drop)
-    reach = vertebra.disc_height / 2 + 4.5
-    half_width = vertebra.width / 2 * vertebra.flare * 0.99
-    half_depth = vertebra.depth / 2 * vertebra.flare * 0.99
+    reach = vertebra.disc_height / 2 + DISC_RESERVE_MM
+    half_width = vertebra.width / 2 * vertebra.flare * DISC_SIZE
+    half_depth = vertebra.depth / 2 * vertebra.flare * DISC_SIZE
 
     def shape(u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         side = superellipse(u, v, half_width, half_depth, vertebra.squareness)
         return torch.maximum(side, w.abs() - reach)
 
-    corners = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
-    size = np.array([half_width, half_depth, reach])
-    box = paint.canvas.box(frame.to_world(corners * size), 1.5)
+    half = np.array([half_width, half_depth, reach])
+    box = paint.canvas.box(frame.to_world(CORNER_SIGNS * half), 1.5)
     if box is None:
         return
     u, v, _ = box.coordinates(frame)
-    # The nucleus is a little softer than the annulus.
     rim = ((u / half_width) ** 2 + (v / half_depth) ** 2).clamp(max=1.2)
-    paint.canvas.paint(box, paint.hu("disc") * (0.86 + 0.22 * rim), shape, frame)
+    hu = paint.hu("disc") * (NUCLEUS_SHARE + ANNULUS_RISE * rim)
+    paint.canvas.paint(box, hu, shape, frame)
 
 
 def paint_canal(paint: Paint, spine: Spine, sacral_course: np.ndarray) -> None:
@@ -138,16 +183,16 @@ def paint_canal(paint: Paint, spine: Spine, sacral_course: np.ndarray) -> None:
     course, widths, depths = [], [], []
     for vertebra in reversed(spine.vertebrae.values()):
         behind = -vertebra.depth / 2 - vertebra.canal_depth / 2
-        for w in (0.45 * vertebra.height, -0.45 * vertebra.height):
-            course.append(vertebra.frame.to_world(np.array([0.0, behind, w])))
+        for share in CANAL_STATIONS:
+            course.append(vertebra.frame.point(0.0, behind, share * vertebra.height))
             widths.append(vertebra.canal_width / 2)
             depths.append(vertebra.canal_depth / 2)
     points = np.array([*course, *sacral_course])
     tail = len(sacral_course)
-    radius = np.array([*depths, *np.linspace(7.0, 3.0, tail)])
+    radius = np.array([*depths, *np.linspace(*SACRAL_CANAL_MM, tail)])
     aspect = float(np.mean(np.array(widths) / np.array(depths)))
     fat = paint.hu("visceral_fat") - paint.dark_canal_hu
     sac = paint.hu("sac") - paint.dark_canal_hu
     paint.tube(points, radius.tolist(), fat, (aspect, 1.0, 1.0), None)
-    sac_end = len(course) + min(2, tail)
-    paint.tube(points[:sac_end], (0.78 * radius[:sac_end]).tolist(), sac, (aspect, 1.0, 1.0), None)
+    end = len(course) + min(SAC_END, tail)
+    paint.tube(points[:end], (SAC_SHARE * radius[:end]).tolist(), sac, (aspect, 1.0, 1.0), None)

@@ -8,20 +8,30 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 import torch
-import torch.nn.functional as functional
 
+from tools.phantom.shapes import Distance
+from tools.phantom.stretch import stretch
 from tools.volumes import Grid
 
 #: Below this, mm per voxel, a coordinate's change along an array axis is taken as none.
 FLAT_MM = 1e-6
 
-Triple = tuple[int, int, int]
-Shape = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+#: Signs of the eight corners of a box about the origin, [8, 3].
+CORNER_SIGNS = np.array(list(product((-1.0, 1.0), repeat=3)))
+
+#: Voxels along the three array axes.
+Counts = tuple[int, int, int]
+
+
+def vec(x: float, y: float, z: float) -> np.ndarray:
+    """A point or a step in millimetres, [3]."""
+    return np.array([x, y, z], dtype=float)
 
 
 @dataclass(frozen=True)
@@ -40,11 +50,27 @@ class Frame:
         """Map local points [..., 3] to RAS+ millimetres [..., 3]."""
         return np.asarray(points) @ self.axes.T + self.origin
 
+    def point(self, u: float, v: float, w: float) -> np.ndarray:
+        """RAS+ millimetres of local (u, v, w) mm, [3]."""
+        return self.to_world(vec(u, v, w))
+
     def moved(self, u: float, v: float, w: float) -> Frame:
         """Return the same frame with its origin at local (u, v, w) mm."""
-        return Frame(self.to_world(np.array([u, v, w])), self.axes)
+        return Frame(self.point(u, v, w), self.axes)
+
+    def local(
+        self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Local (u, v, w) of RAS+ coordinates, all in mm; `Box.coordinates` is faster."""
+        gaps = [part - float(start) for part, start in zip((x, y, z), self.origin, strict=True)]
+        u, v, w = (
+            gaps[0] * float(axis[0]) + gaps[1] * float(axis[1]) + gaps[2] * float(axis[2])
+            for axis in self.axes.T
+        )
+        return u, v, w
 
 
+#: The patient's own coordinates.
 WORLD = Frame(np.zeros(3))
 
 
@@ -66,11 +92,11 @@ class Box:
     slices: tuple[slice, slice, slice]
     origin: np.ndarray
     steps: np.ndarray
-    counts: Triple
+    counts: Counts
     device: torch.device
-    first: Triple
-    strides: Triple = (1, 1, 1)
-    lead: Triple = (0, 0, 0)
+    first: Counts
+    strides: Counts = (1, 1, 1)
+    lead: Counts = (0, 0, 0)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -82,9 +108,11 @@ class Box:
         """Local (u, v, w) of every sample in mm, each broadcastable to `counts`."""
         start = frame.axes.T @ (self.origin - frame.origin)
         steps = frame.axes.T @ self.steps
-        return tuple(self._coordinate(start[row], steps[row]) for row in range(3))  # type: ignore[return-value]
+        u, v, w = (self._coordinate(start[row], steps[row]) for row in range(3))
+        return u, v, w
 
     def _coordinate(self, start: float, steps: np.ndarray) -> torch.Tensor:
+        """One coordinate: `start` at the first sample, `steps` mm further per sample and axis."""
         total = torch.full((1, 1, 1), float(start), device=self.device)
         for axis, (count, step) in enumerate(zip(self.counts, steps, strict=True)):
             if abs(step) < FLAT_MM:
@@ -108,9 +136,9 @@ class Box:
             self,
             origin=self.origin - self.steps @ lead,
             steps=self.steps * strides,
-            counts=_triple(counts),
-            strides=_triple(strides),
-            lead=_triple(lead),
+            counts=_counts(counts),
+            strides=_counts(strides),
+            lead=_counts(lead),
         )
 
     def within(self, hull: Box) -> tuple[slice, slice, slice]:
@@ -123,44 +151,10 @@ class Box:
 
     def refine(self, samples: torch.Tensor) -> torch.Tensor:
         """Interpolate samples on this (coarse) box linearly to the grid's voxels, [X, Y, Z]."""
-        samples = samples.expand(self.counts)
-        # The last axis first and the first last: the large pass then runs over whole slabs.
-        for axis in (2, 1):
-            samples = self._stretch(samples, axis)
-        return self._stretch_slabs(samples)
-
-    def _between(self, axis: int) -> tuple[np.ndarray, np.ndarray]:
-        """For every voxel along an axis: the sample before it, and the weight of the next."""
-        place = self.lead[axis] + np.arange(self.shape[axis])
-        low = np.minimum(place // self.strides[axis], max(self.counts[axis] - 2, 0))
-        return low, (place / self.strides[axis] - low).astype(np.float32)
-
-    def _stretch(self, samples: torch.Tensor, axis: int) -> torch.Tensor:
-        """Interpolate along one axis."""
-        if self.strides[axis] == 1:
-            return samples
-        place, part = self._between(axis)
-        low = torch.from_numpy(place).to(samples.device)
-        shape = [1, 1, 1]
-        shape[axis] = len(place)
-        return torch.lerp(
-            samples.index_select(axis, low),
-            samples.index_select(axis, (low + 1).clamp(max=self.counts[axis] - 1)),
-            torch.from_numpy(part).to(samples.device).view(shape),
-        )
-
-    def _stretch_slabs(self, samples: torch.Tensor) -> torch.Tensor:
-        """Interpolate along the first axis, slab by slab."""
-        if self.strides[0] == 1:
-            return samples
-        stretched = samples.new_empty(self.shape)
-        last = self.counts[0] - 1
-        for target, low, part in zip(stretched, *self._between(0), strict=True):
-            torch.lerp(samples[low], samples[min(low + 1, last)], float(part), out=target)
-        return stretched
+        return stretch(samples.expand(self.counts), self.shape, self.strides, self.lead)
 
 
-def _triple(values: np.ndarray) -> Triple:
+def _counts(values: np.ndarray) -> Counts:
     return int(values[0]), int(values[1]), int(values[2])
 
 
@@ -182,12 +176,14 @@ class Canvas:
         grid: Grid,
         background_hu: float,
         device: str | torch.device = "cpu",
-        first: Triple = (0, 0, 0),
+        first: Counts = (0, 0, 0),
     ) -> None:
+        """Fill the grid with the background."""
         self.grid = grid
         self.device = torch.device(device)
         self.first = first
         self.hu = torch.full(grid.shape, background_hu, dtype=torch.float32, device=self.device)
+        #: Edge of a cube of a voxel's volume, mm: the width of partial volumes.
         self.voxel_mm = float(np.prod(grid.spacing_mm) ** (1 / 3))
 
     def whole(self) -> Box:
@@ -218,23 +214,35 @@ class Canvas:
         return self._crop(low, high)
 
     def _crop(self, low: np.ndarray, high: np.ndarray) -> Box:
-        slices = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        counts = tuple(int(n) for n in high - low)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
         return Box(
-            slices,  # type: ignore[arg-type]
-            self.grid.to_world(low.astype(float)),
-            self.grid.affine[:3, :3],
-            counts,  # type: ignore[arg-type]
-            self.device,
-            _triple(low + self.first),
+            slices=(x, y, z),
+            origin=self.grid.to_world(low.astype(float)),
+            steps=self.grid.affine[:3, :3],
+            counts=_counts(high - low),
+            device=self.device,
+            first=_counts(low + self.first),
         )
 
     def coverage(self, distance: torch.Tensor) -> torch.Tensor:
-        """Volume fraction of a voxel inside a surface at signed `distance` mm."""
+        """Volume fraction of a voxel inside a surface.
+
+        Linear over one voxel: exact in the mean over a surface's places in the voxel, whatever its
+        direction.
+
+        Args:
+            distance: Signed distance of the voxel's centre, mm.
+        """
         return (distance * (-1 / self.voxel_mm)).add_(0.5).clamp_(0, 1)
 
     def blend(self, box: Box, value: float | torch.Tensor, fraction: torch.Tensor) -> None:
-        """Replace a volume fraction of each voxel of the box by `value` HU."""
+        """Replace a volume fraction of each voxel of the box.
+
+        Args:
+            box: Where.
+            value: HU, a number or a tensor over the box.
+            fraction: 0-1, broadcastable to the box.
+        """
         end = torch.as_tensor(value, dtype=torch.float32, device=self.device)
         self.hu[box.slices].lerp_(end, fraction)
 
@@ -242,7 +250,7 @@ class Canvas:
         self,
         box: Box | None,
         value: float | torch.Tensor,
-        shape: Shape,
+        shape: Distance,
         frame: Frame = WORLD,
         coarse_mm: float | None = None,
     ) -> torch.Tensor | None:
@@ -265,40 +273,10 @@ class Canvas:
         return distance
 
     def distance(
-        self, box: Box, shape: Shape, frame: Frame = WORLD, coarse_mm: float | None = None
+        self, box: Box, shape: Distance, frame: Frame = WORLD, coarse_mm: float | None = None
     ) -> torch.Tensor:
         """Signed distance of a shape over a box, mm, broadcastable to [X, Y, Z]."""
         if coarse_mm is None:
             return shape(*box.coordinates(frame))
         sampled = box.coarse(coarse_mm)
         return sampled.refine(shape(*sampled.coordinates(frame)))
-
-
-@dataclass(frozen=True)
-class Texture:
-    """Smooth random texture fixed to the anatomy, so that every scan of a patient shows it.
-
-    Attributes:
-        lattice: Standard normal values, periodic, [N, N, N].
-        spacing_mm: Distance of lattice points, mm.
-    """
-
-    lattice: np.ndarray
-    spacing_mm: float
-
-    @staticmethod
-    def draw(rng: np.random.Generator, spacing_mm: float, size: int = 32) -> Texture:
-        """Draw a lattice of `size`³ values."""
-        return Texture(rng.standard_normal((size,) * 3, dtype=np.float32), spacing_mm)
-
-    def sample(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
-        """Interpolated values at local coordinates in mm, broadcast shape of the three."""
-        size = self.lattice.shape[0]
-        # One more layer on each side makes linear interpolation periodic.
-        padded = np.pad(self.lattice, ((0, 1),) * 3, mode="wrap")
-        volume = torch.from_numpy(padded).to(u.device)[None, None]
-        parts = torch.broadcast_tensors(
-            *(torch.remainder(part / self.spacing_mm, size) * (2 / size) - 1 for part in (u, v, w))
-        )
-        places = torch.stack((parts[2], parts[1], parts[0]), dim=-1)[None]
-        return functional.grid_sample(volume, places, mode="bilinear", align_corners=True)[0, 0]

@@ -162,7 +162,7 @@ def _visible_levels(patient: Patient, grid: Grid, labels: torch.Tensor) -> dict[
     return levels
 
 
-def _plain(value: Any) -> Any:  # noqa: ANN401
+def _plain(value: Any) -> Any:
     """JSON-ready copy with floats short enough to read and long enough to trust."""
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}

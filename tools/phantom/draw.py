@@ -17,18 +17,23 @@ from tools.phantom.painting import Paint
 from tools.phantom.patient import Patient
 from tools.phantom.pelvis import paint_pelvis
 from tools.phantom.ribs import paint_ribs
-from tools.phantom.sacrum import paint_sacrum
+from tools.phantom.sacrum_painting import paint_sacrum
 from tools.phantom.trunk import LAYER_STEP_MM, paint_trunk
 from tools.phantom.vessels import paint_vessels
 from tools.volumes import Grid
 
 #: Voxels drawn at a time: memory stays small whatever the scan's size.
 SLAB_VOXELS = 16_000_000
-#: Spongy bone of ribs and pelvis relative to L5's, and mineral of their cortex, mg HA/cm³ (design).
-OTHER_BONE_DENSITY = 1.3
-OTHER_CORTEX_HA = 850.0
-#: HU texture of lung: vessels on a dark ground.
+#: HU of lung vessels per SD of the texture above this many SD, sampled so far apart, mm.
 LUNG_VESSELS_HU = 260.0
+LUNG_VESSELS_LEVEL = 1.6
+LUNG_VESSELS_STEP_MM = 2.5
+#: Mineral of the cortex of ribs, hips and femora, mg HA/cm³ (design).
+CORTEX_HA = 850.0
+#: Spongy bone of ribs and hips relative to L5's (design).
+SPONGY_DENSITY = 1.3
+#: Below the domes' apex by this many recesses nothing of the lungs is left.
+LUNG_REACH = 1.4
 
 
 @dataclass(frozen=True)
@@ -83,14 +88,20 @@ def _paint_around_spine(paint: Paint, patient: Patient) -> None:
     paint_muscles(paint, patient.muscles, patient.spine, patient.trunk, patient.pelvis)
     bone = patient.bones["L5"]
     marrow = bone.marrow_hu(paint.beam)
-    spongy = shell_hu(paint, OTHER_BONE_DENSITY * bone.ha, marrow)
-    cortex = shell_hu(paint, OTHER_CORTEX_HA, marrow)
+    spongy = shell_hu(paint, SPONGY_DENSITY * bone.ha, marrow)
+    cortex = shell_hu(paint, CORTEX_HA, marrow)
     paint_ribs(paint, patient.ribs, cortex, spongy)
     paint_pelvis(paint, patient.pelvis, cortex, spongy)
 
 
 def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
-    """Paint canal, discs, sacrum and vertebrae, and mark them in `labels`."""
+    """Paint canal, discs, sacrum and vertebrae.
+
+    Args:
+        paint: Canvas and HU.
+        patient: Whose spine.
+        labels: Maps of the canvas' grid, marked in place.
+    """
     paint_canal(paint, patient.spine, patient.sacrum.canal_course())
     for vertebra in patient.spine.vertebrae.values():
         paint_disc(paint, vertebra)
@@ -100,13 +111,15 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
 
 
 def _paint_lungs(paint: Paint, patient: Patient) -> None:
+    """Paint the lungs with vessels on a dark ground."""
     canvas = paint.canvas
-    low = min(patient.trunk.dome) - 1.4 * patient.trunk.recess
+    low = min(patient.trunk.dome) - LUNG_REACH * patient.trunk.recess
     if canvas.grid.corners_mm()[:, 2].max() < low:
         return
     box = canvas.whole()
     distance = canvas.distance(box, patient.trunk.lungs, WORLD, LAYER_STEP_MM)
-    slow = box.coarse(2.5)
-    vessels = slow.refine((patient.strands.sample(*slow.coordinates()) - 1.6).clamp(min=0))
+    slow = box.coarse(LUNG_VESSELS_STEP_MM)
+    vessels = patient.strands.sample(*slow.coordinates()) - LUNG_VESSELS_LEVEL
+    vessels = slow.refine(vessels.clamp(min=0))
     hu = paint.hu("lung") + LUNG_VESSELS_HU * vessels
     canvas.blend(box, hu, canvas.coverage(distance))

@@ -15,6 +15,8 @@ SLAB_HALF_WIDTH_MM = 35.0
 #: Air around the skin, and table below it, that a whole-width field shows, mm.
 AIR_MM = 14.0
 TABLE_MM = 48.0
+#: About the centres of T10 to S5 these margins hold all bodies and the sacrum, mm.
+SPINE_MARGIN_MM = np.array([[62.0, 32.0, 22.0], [62.0, 40.0, 16.0]])
 
 
 def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndarray:
@@ -26,9 +28,15 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
             (35 mm to each side of the spine, with ends drawn between T9 and T12 and between S3
             and the hips).
         rng: Stream of the scan, for where exactly the field ends.
+
+    Raises:
+        ValueError: If the field is unknown.
     """
     spine, trunk = patient.spine, patient.trunk
-    top = {level: float(vertebra.frame.origin[2] + vertebra.height / 2) for level, vertebra in spine.vertebrae.items()}  # fmt: skip
+    top = {
+        level: float(body.frame.origin[2] + body.height / 2)
+        for level, body in spine.vertebrae.items()
+    }
     front = trunk.back + 2 * trunk.half_depth * (1 + max(trunk.belly, 0.0))
     side = trunk.half_width * (1.04 + trunk.hips)
     low = [trunk.lean - side - AIR_MM, trunk.back - TABLE_MM, 0.0]
@@ -71,7 +79,12 @@ def fine_grid(
 
 
 def slice_grid(fine: Grid, steps: int) -> Grid:
-    """The grid of the slices that `steps` fine ones each make."""
+    """The grid of the slices that `steps` fine ones each make.
+
+    Args:
+        fine: Grid of the drawing.
+        steps: Fine slices per slice; those left over at the top make none.
+    """
     affine = fine.affine.copy()
     affine[:3, 2] *= steps
     affine[:3, 3] = fine.to_world(np.array([0.0, 0.0, (steps - 1) / 2]))
@@ -83,4 +96,4 @@ def spine_bounds_mm(patient: Patient) -> np.ndarray:
     centers = np.array([v.frame.origin for v in patient.spine.vertebrae.values()][:8])
     ends = np.array([segment.frame.origin for segment in patient.sacrum.segments])
     points = np.concatenate([centers, ends])
-    return np.array([points.min(0) - [62, 32, 22], points.max(0) + [62, 40, 16]])
+    return np.array([points.min(0) - SPINE_MARGIN_MM[0], points.max(0) + SPINE_MARGIN_MM[1]])

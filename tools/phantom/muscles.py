@@ -2,18 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from tools.phantom.bones import rods
-from tools.phantom.canvas import WORLD, Texture
+from tools.phantom.canvas import WORLD, vec
 from tools.phantom.painting import Paint, union_distance
 from tools.phantom.pelvis import Pelvis
+from tools.phantom.shapes import Triple, triple
 from tools.phantom.spine import Spine
+from tools.phantom.texture import Texture
 from tools.phantom.trunk import Trunk
 from tools.phantom.vertebra import Part
+
+
+class Column(NamedTuple):
+    """A back muscle that runs along the whole spine; mm at bulk 1 (design).
+
+    Attributes:
+        side: Its axis' distance from the middle.
+        behind: And behind the canal.
+        radius: Along the spine.
+        tail_side: Distance from the middle at the sacrum, mm.
+        tail_radii: At its two lowest points, over the sacrum.
+        flatten: Stretch of its section.
+    """
+
+    side: float
+    behind: float
+    radius: float
+    tail_side: float
+    tail_radii: tuple[float, float]
+    flatten: Triple
+
+
+ERECTOR = Column(39.0, 13.0, 23.0, 26.0, (14.0, 7.0), (1.3, 1.0, 1.0))
+MULTIFIDUS = Column(16.0, 14.0, 13.0, 12.0, (11.0, 6.0), (0.95, 1.1, 1.0))
+
+#: Radius of the psoas above L1 and its growth per level, mm at bulk 1; then down to the groin.
+PSOAS_RADIUS_MM, PSOAS_GROWTH_MM = 6.0, 2.9
+PSOAS_LOW_RADII_MM = (19.0, 15.0)
+LUMBAR = ("L1", "L2", "L3", "L4", "L5")
+#: Fat of psoas, iliacus and quadratus relative to the back muscles' (design: they stay leaner).
+FLEXOR_FAT = 0.4
+QUADRATUS_FAT = 0.6
+
+#: Muscle bulk of men and women at 50, its SD and yearly loss, its range (design).
+BULK_MEN, BULK_WOMEN, BULK_SD, BULK_YEARLY, BULK_RANGE = 1.06, 0.94, 0.1, 0.002, (0.7, 1.3)
+#: Fat in back muscles at 40, its yearly gain, SD and range, volume fractions (design).
+FATTY_AT_40, FATTY_YEARLY, FATTY_SD, FATTY_RANGE = 0.10, 0.004, 0.08, (0.02, 0.5)
+#: Distance of fat streaks, mm, and the step at which they are sampled.
+STREAK_MM = (2.5, 4.5)
+STREAK_STEP_MM = 2.2
+#: A streak is where the texture exceeds this many SD; its edge; its fat; fat between streaks.
+STREAK_LEVEL, STREAK_EDGE, STREAK_FAT, EVEN_FAT = 1.3, 3.0, 2.5, 0.35
 
 
 @dataclass(frozen=True)
@@ -32,80 +79,128 @@ class Muscles:
 
 
 def draw_muscles(rng: np.random.Generator, age: float, sex: str) -> Muscles:
-    """Draw muscle bulk and fat; both turn for the worse with age."""
-    bulk = float(np.clip(rng.normal(1.06 if sex == "M" else 0.94, 0.1) - 0.002 * (age - 50), 0.7, 1.3))  # fmt: skip
-    fatty = float(np.clip(rng.normal(0.10 + 0.004 * (age - 40), 0.08), 0.02, 0.5))
-    return Muscles(bulk, fatty, Texture.draw(rng, float(rng.uniform(2.5, 4.5))))
+    """Draw muscle bulk and fat; both turn for the worse with age.
+
+    Args:
+        rng: Random stream.
+        age: Years.
+        sex: "F" or "M".
+    """
+    usual = BULK_MEN if sex == "M" else BULK_WOMEN
+    bulk = float(np.clip(rng.normal(usual, BULK_SD) - BULK_YEARLY * (age - 50), *BULK_RANGE))
+    fatty = float(
+        np.clip(rng.normal(FATTY_AT_40 + FATTY_YEARLY * (age - 40), FATTY_SD), *FATTY_RANGE)
+    )
+    return Muscles(bulk, fatty, Texture.draw(rng, float(rng.uniform(*STREAK_MM))))
 
 
 def paint_muscles(
     paint: Paint, muscles: Muscles, spine: Spine, trunk: Trunk, pelvis: Pelvis
 ) -> None:
-    """Paint the muscles that stand beside the spine on every slice."""
+    """Paint the muscles that stand beside the spine on every slice.
+
+    Args:
+        paint: Canvas and HU.
+        muscles: Their sizes.
+        spine: Vertebrae that they follow.
+        trunk: Wall that they lie in.
+        pelvis: Where they end.
+    """
     bulk = muscles.bulk * spine.scale
-    levels = [spine.vertebrae[level] for level in spine.vertebrae]
     for side in (-1, 1):
-        erector, deep, psoas = [], [], []
-        for vertebra in reversed(levels):
-            back = -vertebra.depth / 2 - vertebra.canal_depth
-            to_world = vertebra.frame.to_world
-            erector.append(to_world(np.array([side * 39 * bulk, back - 13 * bulk, 0.0])))
-            deep.append(to_world(np.array([side * 16 * bulk, back - 14 * bulk, 0.0])))
-            if vertebra.level in ("L1", "L2", "L3", "L4", "L5"):
-                number = int(vertebra.level[1])
-                radius = (6 + 2.9 * number) * bulk
-                beside = vertebra.width / 2 + 0.85 * radius
-                psoas.append(to_world(np.array([side * beside, -2.0 - number, 0.0])))
-        # Below the spine the back muscles taper over the sacrum.
-        for course, end in ((erector, 26.0), (deep, 12.0)):
-            course.append(np.array([side * end, course[-1][1] - 14, course[-1][2] - 48]))
-            course.append(np.array([side * end * 0.7, course[-1][1] - 6, course[-1][2] - 45]))
-        _streaked(paint, muscles, np.array(erector), [23 * bulk] * (len(erector) - 2) + [14 * bulk, 7 * bulk], (1.3, 1.0, 1.0))  # fmt: skip
-        _streaked(paint, muscles, np.array(deep), [13 * bulk] * (len(deep) - 2) + [11 * bulk, 6 * bulk], (0.95, 1.1, 1.0))  # fmt: skip
-        groin = pelvis.hip * [side, 1, 1] + np.array([-side * 14, 26, 12])
-        psoas_radii = [(6 + 2.9 * number) * bulk for number in range(1, 6)]
-        psoas.extend([(psoas[-1] + groin) / 2 + np.array([side * 4, 2, 0]), groin])
-        _streaked(paint, muscles, np.array(psoas), [*psoas_radii, 19 * bulk, 15 * bulk], (1.0, 1.15, 1.0), 0.4)  # fmt: skip
-        lumbar = spine.vertebrae["L3"].frame.origin
-        quadratus = np.array([
-            spine.vertebrae["T12"].frame.origin + [side * 52 * bulk, -32, -12],
-            lumbar + [side * 66 * bulk, -30, 0],
-            spine.vertebrae["L5"].frame.origin + [side * 76 * bulk, -26, 12],
-        ])  # fmt: skip
-        _streaked(paint, muscles, quadratus, [7 * bulk, 10 * bulk, 10 * bulk], (1.8, 1.0, 1.0), 0.6)
+        for column in (ERECTOR, MULTIFIDUS):
+            _column(paint, muscles, spine, column, bulk, side)
+        groin = pelvis.hip * vec(side, 1, 1) + vec(-side * 14, 26, 12)
+        _psoas(paint, muscles, spine, groin, bulk, side)
+        _quadratus(paint, muscles, spine, bulk, side)
         _gluteal(paint, muscles, trunk, pelvis, side)
-        iliacus = np.array([
-            pelvis.hip * [side, 1, 1] + np.array([side * 14, -4, 92]),
-            pelvis.hip * [side, 1, 1] + np.array([side * 6, 14, 40]),
-            groin,
-        ])  # fmt: skip
-        _streaked(paint, muscles, iliacus, [10 * bulk, 16 * bulk, 15 * bulk], (1.3, 1.0, 1.0), 0.4)
+        _iliacus(paint, muscles, pelvis, groin, bulk, side)
     _crura(paint, spine)
 
 
+def _column(
+    paint: Paint, muscles: Muscles, spine: Spine, column: Column, bulk: float, side: int
+) -> None:
+    """A back muscle along all vertebrae, tapering over the sacrum."""
+    course = []
+    for vertebra in reversed(spine.vertebrae.values()):
+        back = -vertebra.depth / 2 - vertebra.canal_depth
+        u, v = side * column.side * bulk, back - column.behind * bulk
+        course.append(vertebra.frame.point(u, v, 0.0))
+    for share, step_back, step_down in ((1.0, 14, 48), (0.7, 6, 45)):
+        _, y, z = course[-1]
+        course.append(vec(side * column.tail_side * share, y - step_back, z - step_down))
+    radii = [column.radius * bulk] * len(spine.vertebrae)
+    radii += [radius * bulk for radius in column.tail_radii]
+    _streaked(paint, muscles, np.array(course), radii, column.flatten)
+
+
+def _psoas(
+    paint: Paint, muscles: Muscles, spine: Spine, groin: np.ndarray, bulk: float, side: int
+) -> None:
+    """From beside L1, growing downwards, over the pelvic brim to the groin."""
+    course, radii = [], []
+    for number, level in enumerate(LUMBAR, start=1):
+        vertebra = spine.vertebrae[level]
+        radius = (PSOAS_RADIUS_MM + PSOAS_GROWTH_MM * number) * bulk
+        beside = vertebra.width / 2 + 0.85 * radius
+        course.append(vertebra.frame.point(side * beside, -2.0 - number, 0.0))
+        radii.append(radius)
+    course += [(course[-1] + groin) / 2 + vec(side * 4, 2, 0), groin]
+    radii += [radius * bulk for radius in PSOAS_LOW_RADII_MM]
+    _streaked(paint, muscles, np.array(course), radii, (1.0, 1.15, 1.0), FLEXOR_FAT)
+
+
+def _quadratus(paint: Paint, muscles: Muscles, spine: Spine, bulk: float, side: int) -> None:
+    """From the 12th rib beside the transverse processes to the iliac crest."""
+    steps = {
+        "T12": vec(side * 52 * bulk, -32, -12),
+        "L3": vec(side * 66 * bulk, -30, 0),
+        "L5": vec(side * 76 * bulk, -26, 12),
+    }
+    course = [spine.vertebrae[level].frame.origin + step for level, step in steps.items()]
+    radii = [7 * bulk, 10 * bulk, 10 * bulk]
+    _streaked(paint, muscles, np.array(course), radii, (1.8, 1.0, 1.0), QUADRATUS_FAT)
+
+
+def _iliacus(
+    paint: Paint, muscles: Muscles, pelvis: Pelvis, groin: np.ndarray, bulk: float, side: int
+) -> None:
+    """On the inside of the iliac wing, to the groin."""
+    hip = pelvis.hip * vec(side, 1, 1)
+    course = np.array([hip + vec(side * 14, -4, 92), hip + vec(side * 6, 14, 40), groin])
+    radii = [10 * bulk, 16 * bulk, 15 * bulk]
+    _streaked(paint, muscles, course, radii, (1.3, 1.0, 1.0), FLEXOR_FAT)
+
+
 def _gluteal(paint: Paint, muscles: Muscles, trunk: Trunk, pelvis: Pelvis, side: int) -> None:
+    """The great gluteal muscle behind, the middle one beside the hip."""
     bulk = muscles.bulk
-    hip = pelvis.hip * [side, 1, 1]
+    hip = pelvis.hip * vec(side, 1, 1)
     back = trunk.back + trunk.fat[2]
-    great = np.array([
-        [side * 60, back + 30, hip[2] + 90],
-        [side * 74, back + 32, hip[2] + 40],
-        [side * 92, back + 40, hip[2] - 20],
-    ])  # fmt: skip
+    great = np.array(
+        [
+            [side * 60, back + 30, hip[2] + 90],
+            [side * 74, back + 32, hip[2] + 40],
+            [side * 92, back + 40, hip[2] - 20],
+        ]
+    )
     _streaked(paint, muscles, great, [20 * bulk, 30 * bulk, 28 * bulk], (1.4, 1.0, 1.0))
-    middle = np.array([hip + [side * 50, -20, 85], hip + [side * 42, -10, 35]])
+    middle = np.array([hip + vec(side * 50, -20, 85), hip + vec(side * 42, -10, 35)])
     _streaked(paint, muscles, middle, [20 * bulk, 24 * bulk], (0.8, 1.5, 1.0))
 
 
 def _crura(paint: Paint, spine: Spine) -> None:
-    """The diaphragm's crura in front of T12-L2, beside the aorta."""
+    """The diaphragm's crura in front of T12-L2, beside the aorta; the right one is stronger."""
+    lifts = {"T11": 2.0, "T12": 1.2, "L1": 0.4, "L2": 0.0}
     for side in (-1, 1):
-        course = np.array([
-            spine.vertebrae[level].frame.to_world(
-                np.array([side * 13.0, spine.vertebrae[level].depth / 2 + 4.0 + 4.0 * lift, 0.0])
-            )
-            for level, lift in (("T11", 2.0), ("T12", 1.2), ("L1", 0.4), ("L2", 0.0))
-        ])  # fmt: skip
+        bodies = ((spine.vertebrae[level], lift) for level, lift in lifts.items())
+        course = np.array(
+            [
+                body.frame.point(side * 13.0, body.depth / 2 + 4.0 + 4.0 * lift, 0.0)
+                for body, lift in bodies
+            ]
+        )
         radii = [3.0, 4.5, 4.5, 2.5] if side > 0 else [3.0, 4.0, 3.5, 2.0]
         paint.tube(course, radii, paint.hu("muscle"), (1.3, 1.0, 1.0))
 
@@ -114,8 +209,8 @@ def _streaked(
     paint: Paint,
     muscles: Muscles,
     points: np.ndarray,
-    radii: list[float],
-    flatten: tuple[float, float, float],
+    radii: Sequence[float],
+    flatten: Triple,
     fatty: float = 1.0,
 ) -> None:
     """Paint a bent muscle with fat between its bundles.
@@ -128,16 +223,16 @@ def _streaked(
         flatten: Stretch of the section per axis.
         fatty: Factor on the share of fat.
     """
-    ends = zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True)
-    parts = [Part(tuple(a), tuple(b), (first, last), flatten) for a, b, first, last in ends]
-    for part in parts:
+    fat = muscles.fatty * fatty
+    lean, full = paint.hu("muscle"), paint.hu("subcutaneous_fat")
+    for (start, first), (end, last) in pairwise(zip(points, radii, strict=True)):
+        part = Part(triple(start), triple(end), (first, last), flatten)
         drawn = union_distance(paint.canvas, WORLD, rods([part]), 1.0)
         if drawn is None:
             continue
         box, distance = drawn
-        slow = box.coarse(2.2)
+        slow = box.coarse(STREAK_STEP_MM)
         streaks = slow.refine(muscles.streaks.sample(*slow.coordinates()))
-        share = torch.sigmoid((streaks - 1.3) * 3.0) * min(1.0, 2.5 * muscles.fatty * fatty)
-        share = share + 0.35 * muscles.fatty * fatty
-        hu = paint.hu("muscle") + share * (paint.hu("subcutaneous_fat") - paint.hu("muscle"))
-        paint.canvas.blend(box, hu, paint.canvas.coverage(distance))
+        share = torch.sigmoid((streaks - STREAK_LEVEL) * STREAK_EDGE) * min(1.0, STREAK_FAT * fat)
+        share = share + EVEN_FAT * fat
+        paint.canvas.blend(box, lean + share * (full - lean), paint.canvas.coverage(distance))

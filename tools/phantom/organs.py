@@ -7,14 +7,30 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tools.phantom.canvas import WORLD, Texture
+from tools.phantom.canvas import CORNER_SIGNS, WORLD
 from tools.phantom.painting import Paint
-from tools.phantom.shapes import smooth_max
+from tools.phantom.shapes import Triple, ellipsoid, smooth_max, triple
 from tools.phantom.spine import Spine
+from tools.phantom.texture import Texture
 from tools.phantom.trunk import Trunk
 
-#: Smooth shapes are sampled this far apart, mm.
+#: Smooth shapes are sampled this far apart, their mottling this far, mm.
 SAMPLE_MM = 4.0
+MOTTLE_STEP_MM = 6.0
+#: Mottling of parenchyma, HU (design: vessels and lobules).
+MOTTLE_HU = 3.0
+#: SD of an organ's place per axis, mm, and of the size of all organs, relative (design).
+PLACE_SD_MM = 5.0
+SIZE_SD = 0.06
+#: How far the abdominal organs keep from the wall and from the diaphragm, mm.
+WALL_GAP_MM = 5.0
+DIAPHRAGM_GAP_MM = 3.0
+#: Rounding where an organ meets the wall, mm.
+ROUNDING_MM = 8.0
+#: Share of patients with oral contrast in whom the stomach still holds some.
+STOMACH_CONTRAST = 0.6
+#: z of the bladder's floor below the sacral endplate in a person of scale 1, mm.
+PELVIC_FLOOR_MM = -118.0
 
 
 @dataclass(frozen=True)
@@ -32,8 +48,8 @@ class Blob:
     """
 
     tissue: str
-    center: tuple[float, float, float]
-    half: tuple[float, float, float]
+    center: Triple
+    half: Triple
     lumps: float = 3.0
     chest: bool = False
     wall: float = 0.0
@@ -52,74 +68,160 @@ def draw_organs(
         sex: "F" or "M".
         contrast: Whether oral contrast medium was given.
     """
-    z = {level: float(spine.vertebrae[level].frame.origin[2]) for level in spine.vertebrae}
-    y = {level: float(spine.vertebrae[level].frame.origin[1]) for level in spine.vertebrae}
+    size = spine.scale * float(rng.normal(1, SIZE_SD))
+    return [
+        *_upper_organs(rng, spine, trunk, size, contrast),
+        *_pelvic_organs(rng, spine.scale, size, sex),
+    ]
+
+
+def _near(rng: np.random.Generator, x: float, y: float, z: float) -> Triple:
+    """An organ's centre: its usual place, RAS+ millimetres, and some chance."""
+    return triple(np.array([x, y, z]) + rng.normal(0, PLACE_SD_MM, 3))
+
+
+def _upper_organs(
+    rng: np.random.Generator, spine: Spine, trunk: Trunk, size: float, contrast: bool
+) -> list[Blob]:
+    """Heart, liver, spleen, stomach, pancreas and kidneys; places and sizes are design."""
     wide, deep, back = trunk.half_width, trunk.half_depth, trunk.back
     middle = back + deep
     right, left = trunk.dome
-    size = spine.scale * float(rng.normal(1, 0.06))
-
-    def near(*values: float, sd: float = 5.0) -> tuple[float, float, float]:
-        x, yy, zz = np.array(values) + rng.normal(0, sd, 3)
-        return float(x), float(yy), float(zz)
-
-    stomach = "oral_contrast" if contrast and rng.random() < 0.6 else "bowel_fluid"
+    (_, y_l1, z_l1), (_, y_l2, z_l2) = (
+        spine.vertebrae[level].frame.origin for level in ("L1", "L2")
+    )
     kidney = (27.0 * size, 29.0 * size, 56.0 * size)
-    organs = [
-        Blob("blood", near(-18, middle + 0.15 * deep, max(right, left) + 48), (62, 52, 60), 2, True),
-        Blob("liver", near(0.50 * wide, middle + 2, right - 72 * size), (0.46 * wide, 0.82 * deep, 82 * size), 4),
-        Blob("liver", near(0.05 * wide, middle + 0.42 * deep, right - 56 * size), (0.45 * wide, 0.34 * deep, 48 * size), 4),
-        Blob("spleen", near(-0.66 * wide, back + 0.62 * deep, left - 58 * size), (26 * size, 48 * size, 50 * size), 3),
-        Blob(stomach, near(-0.34 * wide, middle + 0.28 * deep, left - 62 * size), (40 * size, 42 * size, 56 * size), 5, False, 4.0, float(rng.uniform(0.1, 0.6))),
-        Blob("pancreas", near(-12, y["L1"] + 46, z["L1"] + 8), (62 * size, 13 * size, 14 * size), 5),
-        Blob("kidney", near(63 * size + 4, y["L2"] - 8, (z["L1"] + z["L2"]) / 2 - 14), kidney, 2),
-        Blob("kidney", near(-63 * size - 4, y["L1"] - 8, (z["L1"] + z["L2"]) / 2), kidney, 2),
-    ]  # fmt: skip
-    pelvic = -118.0 * spine.scale
-    bladder = float(rng.uniform(0.6, 1.2))
-    organs += [
-        Blob("bowel_fluid", near(0, 44 * size, pelvic + 4), (36 * bladder, 30 * bladder, 32 * bladder), 2, False, 3.5),
-        Blob("bowel_wall", near(0, -36 * size, pelvic + 18), (18, 17, 40), 4, False, 4.0, float(rng.uniform(0, 0.7))),
-        Blob("muscle", near(0, 8 * size, pelvic + (22 if sex == "F" else -14)), (25, 20, 26) if sex == "F" else (21, 17, 17), 3),
-    ]  # fmt: skip
-    return organs
+    stomach = "oral_contrast" if contrast and rng.random() < STOMACH_CONTRAST else "bowel_fluid"
+    heart = Blob(
+        "blood",
+        center=_near(rng, -18, middle + 0.15 * deep, max(right, left) + 48),
+        half=(62, 52, 60),
+        lumps=2,
+        chest=True,
+    )
+    right_lobe = Blob(
+        "liver",
+        center=_near(rng, 0.50 * wide, middle + 2, right - 72 * size),
+        half=(0.46 * wide, 0.82 * deep, 82 * size),
+        lumps=4,
+    )
+    left_lobe = Blob(
+        "liver",
+        center=_near(rng, 0.05 * wide, middle + 0.42 * deep, right - 56 * size),
+        half=(0.45 * wide, 0.34 * deep, 48 * size),
+        lumps=4,
+    )
+    spleen = Blob(
+        "spleen",
+        center=_near(rng, -0.66 * wide, back + 0.62 * deep, left - 58 * size),
+        half=(26 * size, 48 * size, 50 * size),
+    )
+    stomach_bag = Blob(
+        stomach,
+        center=_near(rng, -0.34 * wide, middle + 0.28 * deep, left - 62 * size),
+        half=(40 * size, 42 * size, 56 * size),
+        lumps=5,
+        wall=4.0,
+        gas=float(rng.uniform(0.1, 0.6)),
+    )
+    pancreas = Blob(
+        "pancreas",
+        center=_near(rng, -12, y_l1 + 46, z_l1 + 8),
+        half=(62 * size, 13 * size, 14 * size),
+        lumps=5,
+    )
+    # The right kidney lies lower, under the liver.
+    right_kidney = Blob(
+        "kidney",
+        center=_near(rng, 63 * size + 4, y_l2 - 8, (z_l1 + z_l2) / 2 - 14),
+        half=kidney,
+        lumps=2,
+    )
+    left_kidney = Blob(
+        "kidney",
+        center=_near(rng, -63 * size - 4, y_l1 - 8, (z_l1 + z_l2) / 2),
+        half=kidney,
+        lumps=2,
+    )
+    return [
+        heart,
+        right_lobe,
+        left_lobe,
+        spleen,
+        stomach_bag,
+        pancreas,
+        right_kidney,
+        left_kidney,
+    ]
+
+
+def _pelvic_organs(rng: np.random.Generator, scale: float, size: float, sex: str) -> list[Blob]:
+    """Bladder, rectum, and uterus or prostate; places and sizes are design."""
+    floor = PELVIC_FLOOR_MM * scale
+    filling = float(rng.uniform(0.6, 1.2))
+    bladder = Blob(
+        "bowel_fluid",
+        center=_near(rng, 0, 44 * size, floor + 4),
+        half=(36 * filling, 30 * filling, 32 * filling),
+        lumps=2,
+        wall=3.5,
+    )
+    rectum = Blob(
+        "bowel_wall",
+        center=_near(rng, 0, -36 * size, floor + 18),
+        half=(18, 17, 40),
+        lumps=4,
+        wall=4.0,
+        gas=float(rng.uniform(0, 0.7)),
+    )
+    # The uterus lies on the bladder, the prostate under it.
+    rise, half = (22, (25, 20, 26)) if sex == "F" else (-14, (21, 17, 17))
+    last = Blob("muscle", center=_near(rng, 0, 8 * size, floor + rise), half=half)
+    return [bladder, rectum, last]
 
 
 def paint_organs(paint: Paint, organs: list[Blob], trunk: Trunk, texture: Texture) -> None:
-    """Paint the organs, back to front as listed."""
+    """Paint the organs in the order given; later ones cover earlier ones.
+
+    Args:
+        paint: Canvas and HU.
+        organs: What is painted.
+        trunk: The cavity that holds them.
+        texture: Makes surfaces and parenchyma uneven.
+    """
     for number, organ in enumerate(organs):
         _paint_organ(paint, organ, trunk, texture, 37.0 * number)
 
 
 def _paint_organ(paint: Paint, organ: Blob, trunk: Trunk, texture: Texture, shift: float) -> None:
+    """Paint one organ; `shift`, mm, gives each its own part of the texture."""
     x0, y0, z0 = organ.center
-    a, b, c = organ.half
 
     def distance(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        q = ((x - x0) / a) ** 2 + ((y - y0) / b) ** 2 + ((z - z0) / c) ** 2
         uneven = organ.lumps * texture.sample(x + shift, y, z)
-        blob = (q.clamp(min=1e-4).sqrt() - 1) * min(organ.half) + uneven
+        blob = ellipsoid(x - x0, y - y0, z - z0, organ.half) + uneven
         height = trunk.diaphragm(x, y, z)
-        within = smooth_max(trunk.cavity(x, y, z) + 5, 3 - height if organ.chest else height + 3, 8)
-        return smooth_max(blob, within, 8)
+        gap = DIAPHRAGM_GAP_MM - height if organ.chest else height + DIAPHRAGM_GAP_MM
+        within = smooth_max(trunk.cavity(x, y, z) + WALL_GAP_MM, gap, ROUNDING_MM)
+        return smooth_max(blob, within, ROUNDING_MM)
 
+    canvas = paint.canvas
     reach = np.array(organ.half) + 3 * organ.lumps
-    signs = np.array([[i, j, k] for i in (-1, 1) for j in (-1, 1) for k in (-1, 1)])
-    box = paint.canvas.box(np.array(organ.center) + signs * reach, 2.0)
+    box = canvas.box(np.array(organ.center) + CORNER_SIGNS * reach, 2.0)
     if box is None:
         return
-    canvas = paint.canvas
     surface = canvas.distance(box, distance, WORLD, SAMPLE_MM)
     if not organ.wall:
-        slow = box.coarse(6.0)
+        slow = box.coarse(MOTTLE_STEP_MM)
         mottled = slow.refine(texture.sample(*slow.coordinates()))
-        canvas.blend(box, paint.hu(organ.tissue) + 3 * mottled, canvas.coverage(surface))
+        hu = paint.hu(organ.tissue) + MOTTLE_HU * mottled
+        canvas.blend(box, hu, canvas.coverage(surface))
         return
     canvas.blend(box, paint.hu("bowel_wall"), canvas.coverage(surface))
     canvas.blend(box, paint.hu(organ.tissue), canvas.coverage(surface + organ.wall))
     if organ.gas:
         # Supine: gas collects in front of a flat fluid level.
         _, y, _ = box.coordinates()
-        level = y0 + b * (1 - 2 * organ.gas)
+        level = y0 + organ.half[1] * (1 - 2 * organ.gas)
         inside = torch.maximum(surface + organ.wall, level - y)
         canvas.blend(box, paint.hu("gas"), canvas.coverage(inside))

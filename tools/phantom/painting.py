@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from itertools import pairwise
 
 import numpy as np
 import torch
 
 from tools.phantom.beam import Beam
-from tools.phantom.canvas import WORLD, Box, Canvas, Frame
+from tools.phantom.canvas import CORNER_SIGNS, WORLD, Box, Canvas, Frame
 from tools.phantom.materials import MATERIALS, Material
-from tools.phantom.shapes import Distance, capsule, smooth_max, smooth_min
+from tools.phantom.shapes import Distance, Triple, capsule, ellipsoid, smooth_min, triple
 
 #: Distance of what is far from a shape, mm.
 FAR_MM = 50.0
@@ -37,42 +39,28 @@ class Paint:
         """HU of a tissue at this beam."""
         return self.beam.hu(self.tissues.get(name) or MATERIALS[name])
 
-    def ellipsoid_box(
-        self,
-        center: Sequence[float],
-        half: Sequence[float],
-        tissue: str,
-        inside: Distance | None = None,
-        coarse_mm: float = 3.0,
-    ) -> None:
-        """Paint an axis-aligned ellipsoid, cut by another shape.
+    def ball(self, center: np.ndarray, radius: float, tissue: str) -> None:
+        """Paint a ball.
 
         Args:
-            center: RAS+ millimetres.
-            half: Half axes, mm.
+            center: RAS+ millimetres, [3].
+            radius: mm.
             tissue: What fills it.
-            inside: A shape it must stay in.
-            coarse_mm: Sampling of the shape.
         """
-        x0, y0, z0 = center
-        a, b, c = half
+        x0, y0, z0 = triple(center)
 
         def distance(x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-            q = ((x - x0) / a) ** 2 + ((y - y0) / b) ** 2 + ((z - z0) / c) ** 2
-            blob = (q.clamp(min=1e-4).sqrt() - 1) * min(half)
-            return blob if inside is None else smooth_max(blob, inside(x, y, z), 6.0)
+            return ellipsoid(x - x0, y - y0, z - z0, (radius, radius, radius))
 
-        corners = np.array(center) + np.array([[-a, -b, -c], [a, b, c]])
-        corners = np.array([[x, y, z] for x in corners[:, 0] for y in corners[:, 1] for z in corners[:, 2]])  # fmt: skip
-        box = self.canvas.box(corners, 2.0)
-        self.canvas.paint(box, self.hu(tissue), distance, coarse_mm=coarse_mm)
+        box = self.canvas.box(center + CORNER_SIGNS * radius, 2.0)
+        self.canvas.paint(box, self.hu(tissue), distance, coarse_mm=2.0)
 
     def tube(
         self,
         points: np.ndarray,
         radii: Sequence[float],
         hu: float | torch.Tensor,
-        flatten: tuple[float, float, float] = (1.0, 1.0, 1.0),
+        flatten: Triple = (1.0, 1.0, 1.0),
         coarse_mm: float | None = 2.0,
         frame: Frame = WORLD,
     ) -> None:
@@ -86,20 +74,33 @@ class Paint:
             coarse_mm: Sampling of the shape; None for every voxel.
             frame: Coordinate system of the points.
         """
-        for start, end, first, last in zip(points[:-1], points[1:], radii[:-1], radii[1:], strict=True):  # fmt: skip
+        stations = zip(points, radii, strict=True)
+        for (start, first), (end, last) in pairwise(stations):
             reach = max(first, last) * max(flatten) + 2
             box = self.canvas.box(frame.to_world(np.array([start, end])), reach)
-
-            def segment(
-                u: torch.Tensor,
-                v: torch.Tensor,
-                w: torch.Tensor,
-                ends: tuple[np.ndarray, np.ndarray] = (start, end),
-                size: tuple[float, float] = (first, last),
-            ) -> torch.Tensor:
-                return capsule(u, v, w, tuple(ends[0]), tuple(ends[1]), size, flatten)
-
+            segment = partial(
+                capsule,
+                start=triple(start),
+                end=triple(end),
+                radii=(first, last),
+                flatten=flatten,
+            )
             self.canvas.paint(box, hu, segment, frame, coarse_mm)
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One part of a union of shapes.
+
+    Attributes:
+        axis: Points of it, mm, [N, 3].
+        reach: How far its surface lies from them at most, mm.
+        distance: Signed distance in the union's frame, mm.
+    """
+
+    axis: np.ndarray
+    reach: float
+    distance: Distance
 
 
 def paint_shell(
@@ -133,7 +134,7 @@ def paint_shell(
 def union_distance(
     canvas: Canvas,
     frame: Frame,
-    parts: Iterable[tuple[Sequence[Sequence[float]], float, Distance]],
+    pieces: Iterable[Piece],
     rounding_mm: float,
     margin_mm: float = 3.0,
 ) -> tuple[Box, torch.Tensor] | None:
@@ -141,8 +142,8 @@ def union_distance(
 
     Args:
         canvas: Grid.
-        frame: Coordinate system of the parts.
-        parts: Axis points, reach about them in mm, and the distance of each part.
+        frame: Coordinate system of the pieces.
+        pieces: The parts.
         rounding_mm: Radius of the filled creases.
         margin_mm: Kept around every part.
 
@@ -150,10 +151,10 @@ def union_distance(
         The box of the whole union and its distance [X, Y, Z], mm, or None if it misses the grid.
     """
     placed = []
-    for axis, size, distance in parts:
-        box = canvas.box(frame.to_world(np.atleast_2d(np.asarray(axis))), size + margin_mm)
+    for piece in pieces:
+        box = canvas.box(frame.to_world(piece.axis), piece.reach + margin_mm)
         if box is not None:
-            placed.append((box, distance))
+            placed.append((box, piece.distance))
     if not placed:
         return None
     hull = canvas.hull([box for box, _ in placed])
@@ -163,3 +164,32 @@ def union_distance(
         near = distance(*box.coordinates(frame)).expand(box.counts)
         view.copy_(smooth_min(view, near, rounding_mm))
     return hull, union
+
+
+def paint_union(
+    canvas: Canvas,
+    frame: Frame,
+    pieces: Iterable[Piece],
+    rounding_mm: float,
+    thickness_mm: float,
+    shell: float,
+    inside: float,
+) -> tuple[Box, torch.Tensor] | None:
+    """Paint a smooth union of pieces as one closed shell: `union_distance`, then `paint_shell`.
+
+    Args:
+        canvas: Where to paint.
+        frame: Coordinate system of the pieces.
+        pieces: The parts.
+        rounding_mm: Radius of the filled creases.
+        thickness_mm: Of the shell.
+        shell: HU of the shell.
+        inside: HU inside it.
+
+    Returns:
+        The union's box and signed distance [X, Y, Z], mm, or None if it misses the grid.
+    """
+    drawn = union_distance(canvas, frame, pieces, rounding_mm)
+    if drawn is not None:
+        paint_shell(canvas, *drawn, thickness_mm, shell, inside)
+    return drawn

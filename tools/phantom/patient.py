@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from tools.phantom.bowel import Loop, draw_bowel
-from tools.phantom.canvas import Texture
 from tools.phantom.materials import Material
 from tools.phantom.muscles import Muscles, draw_muscles
 from tools.phantom.organs import Blob, draw_organs
@@ -15,6 +14,7 @@ from tools.phantom.pelvis import Pelvis, draw_pelvis
 from tools.phantom.ribs import Rib, draw_ribs
 from tools.phantom.sacrum import Sacrum, draw_sacrum
 from tools.phantom.spine import Spine, draw_spine
+from tools.phantom.texture import Texture
 from tools.phantom.tissues import draw_tissues
 from tools.phantom.trabecular import Trabecular, draw_density, draw_trabecular
 from tools.phantom.trunk import Trunk, draw_trunk

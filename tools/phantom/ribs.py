@@ -3,24 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
 from tools.phantom.bones import rods
 from tools.phantom.canvas import WORLD
-from tools.phantom.painting import Paint, paint_shell, union_distance
+from tools.phantom.painting import Paint, paint_union
+from tools.phantom.shapes import triple
 from tools.phantom.spine import Spine
 from tools.phantom.trunk import Trunk
 from tools.phantom.vertebra import Part
 
-#: Length along the rib, mm, of a person of scale 1, and its drop from back to tip, mm (design
-#: after anatomical atlases: the 12th rib varies most).
-LENGTHS = {"T12": (115.0, 75.0), "T11": (185.0, 110.0), "T10": (270.0, 135.0), "T9": (300.0, 130.0), "T8": (310.0, 120.0), "T7": (310.0, 110.0)}  # fmt: skip
-LENGTH_SD = {"T12": 0.22, "T11": 0.10}
-#: Half height and half thickness of a rib's section, mm.
+
+class RibSize(NamedTuple):
+    """One pair of ribs in a person of scale 1.
+
+    Attributes:
+        length: Along the rib, mm.
+        drop: From back to tip, mm.
+        sd: Between-person SD of both, relative.
+    """
+
+    length: float
+    drop: float
+    sd: float = 0.05
+
+
+#: Design after anatomical atlases: the 12th rib varies most.
+RIB_SIZES = MappingProxyType(
+    {
+        "T12": RibSize(115.0, 75.0, 0.22),
+        "T11": RibSize(185.0, 110.0, 0.10),
+        "T10": RibSize(270.0, 135.0),
+        "T9": RibSize(300.0, 130.0),
+        "T8": RibSize(310.0, 120.0),
+        "T7": RibSize(310.0, 110.0),
+    }
+)
+#: Factor on a rib's size at least and at most.
+SIZE_RANGE = (0.55, 1.4)
+
+#: Half height and half thickness of a rib's section, mm (design).
 HALF_HEIGHT_MM = 5.6
 HALF_THICKNESS_MM = 3.4
 CORTEX_MM = 1.0
+#: Between a rib's outside and the subcutaneous fat: muscle at the side and in front, mm.
+COVER_MM = (6.0, 8.0)
+#: The cage at the ribs relative to the waist's half width (design).
+CAGE_WIDTH = 1.03
+#: Points of a rib's course from its neck on.
 POINTS = 12
 
 
@@ -34,12 +68,18 @@ class Rib:
 
 
 def draw_ribs(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Rib]:
-    """Draw the ribs of every level from T7 to T12."""
+    """Draw the ribs of every level from T7 to T12.
+
+    Args:
+        rng: Random stream.
+        spine: Vertebrae that carry them.
+        trunk: The wall they follow.
+    """
     ribs = []
-    for level, (length, drop) in LENGTHS.items():
-        factor = spine.scale * float(np.clip(rng.normal(1, LENGTH_SD.get(level, 0.05)), 0.55, 1.4))
+    for level, size in RIB_SIZES.items():
+        factor = spine.scale * float(np.clip(rng.normal(1, size.sd), *SIZE_RANGE))
         for side in (-1, 1):
-            course = _course(spine, trunk, level, side, length * factor, drop * factor)
+            course = _course(spine, trunk, level, side, size.length * factor, size.drop * factor)
             ribs.append(Rib(level, side, course))
     return ribs
 
@@ -49,14 +89,11 @@ def _course(
 ) -> np.ndarray:
     """Head at the body's back edge, then along the inside of the wall, sinking forwards."""
     vertebra = spine.vertebrae[level]
-    head = vertebra.frame.to_world(
-        np.array([side * (vertebra.width / 2 - 1), -vertebra.depth / 2 + 2, 0.30 * vertebra.height])
-    )
-    neck = vertebra.frame.to_world(
-        np.array([side * (vertebra.width / 2 + 12), -vertebra.depth / 2 - 15, 0.25 * vertebra.height])
-    )  # fmt: skip
-    wide = trunk.half_width * 1.03 - trunk.fat[0] - 6
-    front = trunk.back + 2 * trunk.half_depth - trunk.fat[1] - 8
+    half_width, half_depth, height = vertebra.width / 2, vertebra.depth / 2, vertebra.height
+    head = vertebra.frame.point(side * (half_width - 1), -half_depth + 2, 0.30 * height)
+    neck = vertebra.frame.point(side * (half_width + 12), -half_depth - 15, 0.25 * height)
+    wide = trunk.half_width * CAGE_WIDTH - trunk.fat[0] - COVER_MM[0]
+    front = trunk.back + 2 * trunk.half_depth - trunk.fat[1] - COVER_MM[1]
     # The cage's ellipse: its back lies just behind the neck, its front under the skin's fat.
     deep = (front - neck[1] + 12) / 2
     middle = front - deep
@@ -89,12 +126,8 @@ def paint_ribs(paint: Paint, ribs: list[Rib], cortex: float, spongy: float) -> N
     flatten = (1.0, 1.0, HALF_HEIGHT_MM / HALF_THICKNESS_MM)
     size = (HALF_THICKNESS_MM, HALF_THICKNESS_MM)
     for rib in ribs:
+        # Two stretches at a time: small boxes hold little but rib.
         for first in range(0, len(rib.course) - 1, 2):
-            stretch = rib.course[first : first + 3]
-            parts = [
-                Part(tuple(start), tuple(end), size, flatten)
-                for start, end in zip(stretch[:-1], stretch[1:], strict=True)
-            ]
-            drawn = union_distance(paint.canvas, WORLD, rods(parts), 1.0)
-            if drawn is not None:
-                paint_shell(paint.canvas, drawn[0], drawn[1], CORTEX_MM, cortex, spongy)
+            stations = [triple(place) for place in rib.course[first : first + 3]]
+            parts = [Part(start, end, size, flatten) for start, end in pairwise(stations)]
+            paint_union(paint.canvas, WORLD, rods(parts), 1.0, CORTEX_MM, cortex, spongy)

@@ -33,8 +33,8 @@ TISSUE_HU = MappingProxyType(
     }
 )
 
-#: Fatty muscle, HU: what replaces the mean in a patient's back muscles with age.
-FATTY_MUSCLE_SHARE = (0.0, 0.45)
+#: No tissue lies further from its mean than this many SD.
+MOST_SD = 2.5
 
 #: Iodine of oral contrast medium, mg/ml: 150-600 HU at 120 kV.
 ORAL_IODINE_MG_ML = (6.0, 22.0)
@@ -55,10 +55,11 @@ def draw_tissues(rng: np.random.Generator) -> dict[str, Material]:
     Returns:
         Material by tissue name; `air`, `gas` and `lung` too.
     """
-    tissues = {
-        name: density_for_hu(MATERIALS[material], float(np.clip(rng.normal(mean, sd), mean - 2.5 * sd, mean + 2.5 * sd)))
-        for name, (material, mean, sd) in TISSUE_HU.items()
-    }  # fmt: skip
+    tissues = {}
+    for name, (material, mean, sd) in TISSUE_HU.items():
+        reach = MOST_SD * sd
+        target = float(np.clip(rng.normal(mean, sd), mean - reach, mean + reach))
+        tissues[name] = density_for_hu(MATERIALS[material], target)
     air = MATERIALS["air"]
     share = float(rng.uniform(*LUNG_AIR_SHARE))
     tissues["air"] = tissues["gas"] = air

@@ -14,9 +14,9 @@ import torch
 
 from tools.phantom.anatomy import LEVEL_SIZES
 from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.canvas import Texture
 from tools.phantom.materials import BONE_TISSUE_HA_MG_CM3, MATERIALS, Material
 from tools.phantom.qct import qct_ha
+from tools.phantom.texture import Texture
 
 #: Between-level SD of a patient's density, mg/cm³ (design).
 BETWEEN_LEVEL_SD = 6.0

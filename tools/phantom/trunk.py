@@ -8,19 +8,46 @@ from itertools import product
 import numpy as np
 import torch
 
-from tools.phantom.canvas import WORLD, Canvas, Texture
+from tools.phantom.canvas import Canvas
 from tools.phantom.painting import Paint, paint_shell
 from tools.phantom.shapes import smooth_max, superellipse
-from tools.phantom.spine import Spine
+from tools.phantom.spine import Spine, Vertebra
+from tools.phantom.texture import Texture
+from tools.phantom.vertebra import posterior_parts
 
 #: Body mass index, kg/m², mean, SD and range of a hospital population (design).
 BMI = (25.5, 4.2, 17.0, 40.0)
+#: Half the sagittal and the transverse diameter at the waist of a person of scale 1 and BMI 24,
+#: mm, their growth per kg/m² and relative SD (design: they give the usual 20-32 cm of water).
+BASE_BMI = 24.0
+HALF_DEPTH = (103.0, 3.9, 0.04)
+HALF_WIDTH = (163.0, 4.3, 0.03)
+#: Subcutaneous fat in front at BMI 24, mm, its growth per kg/m², SD and least (design): women
+#: carry more fat under the skin, men more inside.
+FAT_WOMEN_MM, FAT_MEN_MM, FAT_GROWTH_MM, FAT_SD_MM, FAT_LEAST_MM = 16.0, 11.0, 1.9, 3.0, 3.0
+#: Fat at the side and behind relative to the front's.
+FAT_ASIDE = 0.9
+#: Levels whose spinous processes and where the sacrum's back lie on the subcutaneous fat.
+LOW_SPINE = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+SPINOUS_RADIUS_MM = 4.0
+BEHIND_SACRUM_MM = -58.0
+BACK_RESERVE_MM = 4.0
+#: Room between the front of L3 and the skin in front, at least, mm.
+BELLY_LEAST_MM = 75.0
+
 SKIN_MM = 1.8
-#: Smooth layers are evaluated this far apart and interpolated, mm.
+#: Smooth layers are evaluated this far apart and interpolated, septa and mottling too, mm.
 LAYER_STEP_MM = 6.0
-#: Depth of the lumbar hollow behind the spinous processes that stays off the table, mm.
+SEPTA_STEP_MM = 4.0
+#: HU of septa and vessels per SD of the texture above its first, under the skin and inside.
+SEPTA_HU, MESENTERY_HU = 26.0, 55.0
+#: Mottling of the wall's muscle, HU.
+WALL_MOTTLE_HU = 9.0
+
+#: The table: a curved box of plastic shells, foam inside (design).
 TABLE_THICKNESS_MM = 2.5
 TABLE_HALF_WIDTH_MM = 220.0
+#: Radius of its curve, mm.
 TABLE_CURVE_MM = 460.0
 #: Distance of the table's upper and lower shell, mm.
 TABLE_HEIGHT_MM = 45.0
@@ -82,11 +109,13 @@ class Trunk:
         return self._layer(x, y, z, side, front, behind)
 
     def cavity(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
-        """Signed distance to the inside of the muscular wall."""
+        """Signed distance to the inside of the muscular wall.
+
+        The wall is thin in the midline of the front: linea alba between the straight muscles.
+        """
         side, front, behind = self.fat
         wall = self.wall
         inside = self._layer(x, y, z, side + wall, front + 0.8 * wall, behind + 1.2 * wall)
-        # The wall is thin in the midline of the front: linea alba between the straight muscles.
         ahead = torch.sigmoid((y - self.back - self.half_depth) / 10)
         return inside - 0.45 * wall * torch.exp(-(((x - self.lean) / 12) ** 2)) * ahead
 
@@ -99,6 +128,7 @@ class Trunk:
         front: float,
         behind: float,
     ) -> torch.Tensor:
+        """Signed distance to the outline, drawn in by so many mm at the sides, in front, behind."""
         wide, deep = self.half_axes(z)
         middle = self.back + deep + (behind - front) / 2
         return superellipse(
@@ -112,6 +142,7 @@ class Trunk:
         return (z - torch.maximum(right, left)) * 0.7
 
     def _dome(self, x: torch.Tensor, y: torch.Tensor, side: float, apex: float) -> torch.Tensor:
+        """Height z of one half of the diaphragm, a paraboloid; side +1 is right."""
         middle = self.back + 1.05 * self.half_depth
         q = ((x - self.lean - side * 0.42 * self.half_width) / (0.58 * self.half_width)) ** 2
         q = q + ((y - middle) / (0.95 * self.half_depth)) ** 2
@@ -130,25 +161,33 @@ class Trunk:
 
 
 def draw_trunk(rng: np.random.Generator, spine: Spine, sex: str) -> Trunk:
-    """Draw a trunk around a spine lying supine on the table."""
+    """Draw a trunk around a spine lying supine on the table.
+
+    Args:
+        rng: Random stream.
+        spine: What it must hold.
+        sex: "F" or "M".
+    """
     bmi = float(np.clip(rng.normal(*BMI[:2]), *BMI[2:]))
-    excess = bmi - 24
+    excess = bmi - BASE_BMI
     scale = spine.scale
-    half_depth = (103 + 3.9 * excess) * scale * float(rng.normal(1, 0.04))
-    half_width = (163 + 4.3 * excess) * scale * float(rng.normal(1, 0.03))
-    # Women carry more fat under the skin, men more inside.
-    subcutaneous = max(3.0, (16 if sex == "F" else 11) + 1.9 * excess + rng.normal(0, 3))
-    fat = (0.9 * subcutaneous, subcutaneous, max(5.0, 0.9 * subcutaneous))
-    tips = [_spinous_tip(vertebra) for vertebra in spine.vertebrae.values()][-1::-1]
-    lumbar = [tip for tip, level in zip(tips, reversed(spine.vertebrae), strict=True) if level[0] == "L" or level in ("T10", "T11", "T12")]  # fmt: skip
-    behind_sacrum = -58.0 * scale
-    back = min([*lumbar, behind_sacrum]) - fat[2] - 4
+    half_depth, half_width = (
+        (base + growth * excess) * scale * float(rng.normal(1, sd))
+        for base, growth, sd in (HALF_DEPTH, HALF_WIDTH)
+    )
+    usual = FAT_WOMEN_MM if sex == "F" else FAT_MEN_MM
+    subcutaneous = max(FAT_LEAST_MM, usual + FAT_GROWTH_MM * excess + rng.normal(0, FAT_SD_MM))
+    fat = (FAT_ASIDE * subcutaneous, subcutaneous, max(5.0, FAT_ASIDE * subcutaneous))
+    tips = [_spinous_tip(spine.vertebrae[level]) for level in LOW_SPINE]
+    back = min([*tips, BEHIND_SACRUM_MM * scale]) - fat[2] - BACK_RESERVE_MM
     t10 = spine.vertebrae["T10"].frame.origin[2]
     dome = t10 + float(rng.normal(5, 14))
     return Trunk(
         bmi=bmi,
         half_width=half_width,
-        half_depth=max(half_depth, (spine.vertebrae["L3"].frame.origin[1] + 75 - back) / 2),
+        half_depth=max(
+            half_depth, (spine.vertebrae["L3"].frame.origin[1] + BELLY_LEAST_MM - back) / 2
+        ),
         back=back,
         fat=fat,
         wall=float(np.clip(rng.normal(13, 2.5), 7, 20)) * scale,
@@ -163,12 +202,10 @@ def draw_trunk(rng: np.random.Generator, spine: Spine, sex: str) -> Trunk:
     )
 
 
-def _spinous_tip(vertebra: object) -> float:
-    """y of the tip of the spinous process, mm."""
-    from tools.phantom.vertebra import posterior_parts
-
-    parts = posterior_parts(vertebra)  # type: ignore[arg-type]
-    return float(vertebra.frame.to_world(np.array(parts[-1].end))[1]) - 4  # type: ignore[attr-defined]
+def _spinous_tip(vertebra: Vertebra) -> float:
+    """Tip of the spinous process: its y, mm."""
+    process = posterior_parts(vertebra)[-1]
+    return float(vertebra.frame.point(*process.end)[1]) - SPINOUS_RADIUS_MM
 
 
 def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) -> None:
@@ -183,38 +220,37 @@ def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) ->
     canvas = paint.canvas
     _paint_table(paint, trunk)
     whole = canvas.whole()
-    septa = _strands(canvas, strands, 4.0)
+    septa = _strands(canvas, strands)
     skin = canvas.distance(whole, trunk.skin, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul(26.0).add_(paint.hu("subcutaneous_fat"))
+    fat = septa.mul(SEPTA_HU).add_(paint.hu("subcutaneous_fat"))
     paint_shell(canvas, whole, skin, SKIN_MM, paint.hu("skin"), fat)
     del skin, fat
     wall = canvas.distance(whole, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
-    slow = whole.coarse(6.0)
-    mottled = slow.refine(broad.sample(*slow.coordinates(WORLD)) * 9.0 + paint.hu("muscle"))
+    slow = whole.coarse(LAYER_STEP_MM)
+    mottled = broad.sample(*slow.coordinates()) * WALL_MOTTLE_HU + paint.hu("muscle")
+    mottled = slow.refine(mottled)
     canvas.blend(whole, mottled, canvas.coverage(wall))
     del wall, mottled
     cavity = canvas.distance(whole, trunk.cavity, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul_(55.0).add_(paint.hu("visceral_fat"))
+    fat = septa.mul_(MESENTERY_HU).add_(paint.hu("visceral_fat"))
     canvas.blend(whole, fat, canvas.coverage(cavity))
 
 
-def _strands(canvas: Canvas, texture: Texture, step_mm: float) -> torch.Tensor:
+def _strands(canvas: Canvas, texture: Texture) -> torch.Tensor:
     """Sparse positive streaks: septa and small vessels of fat, mostly 0."""
-    box = canvas.whole().coarse(step_mm)
-    return box.refine((texture.sample(*box.coordinates(WORLD)).abs() - 1.0).clamp(min=0))
+    box = canvas.whole().coarse(SEPTA_STEP_MM)
+    return box.refine((texture.sample(*box.coordinates()).abs() - 1.0).clamp(min=0))
 
 
 def _paint_table(paint: Paint, trunk: Trunk) -> None:
     """A curved shell of plastic with foam inside, under the mattress."""
-    top = trunk.back - trunk.table_gap
-
     canvas = paint.canvas
+    top = trunk.back - trunk.table_gap
     z = canvas.grid.corners_mm()[:, 2]
     low = top - TABLE_HEIGHT_MM - 2 * TABLE_THICKNESS_MM
     high = top + TABLE_HALF_WIDTH_MM**2 / (2 * TABLE_CURVE_MM)
     sides = ((-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM), (low, high), (z.min(), z.max()))
-    corners = np.array(list(product(*sides)))
-    box = canvas.box(corners, 2.0)
+    box = canvas.box(np.array(list(product(*sides))), 2.0)
     if box is None:
         return
     for depth, inside in ((0.0, "table_foam"), (TABLE_HEIGHT_MM, "air")):
