@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 import yaml
 from PIL import Image
-from tools.phantom.case import Case
 
 from tools import demo as demo_module
 from tools.__main__ import COMMANDS, INTRO
@@ -15,6 +14,7 @@ from tools.cli import main
 from tools.demo import FILES, SCANS, middle_level, patient_recipe, truth_table
 from tools.levels import LABEL_IDS
 from tools.phantom import recipe as recipes
+from tools.phantom.case import Case
 
 TOWER = ("L1", "L2", "L3", "L4", "L5")  # five boxes, one above the other, 20 mm apart
 
