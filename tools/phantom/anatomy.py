@@ -105,8 +105,8 @@ DENT_MM = (0.8, 2.8)
 #: Lower endplate's size over the upper's (design; L5 tapers, Cook 2021).
 FLARE = (1.0, 1.06)
 FLARE_L5 = (0.94, 1.02)
-#: The waist is narrower than the endplates by this fraction (design).
-WAIST = (0.03, 0.06)
+#: The waist is narrower than the endplates by this fraction (design; a real L3 flares 10-15 %).
+WAIST = (0.03, 0.10)
 #: Cortical shell and endplate thickness, mm (Silva 1994: 0.35 mean, 0.2-0.8).
 SHELL_MEAN_MM = 0.38
 SHELL_SD_MM = 0.1

@@ -26,8 +26,9 @@ class Column(NamedTuple):
 
     Attributes:
         side: Its axis' distance from the middle.
-        behind: And behind the canal.
-        radius: Along the spine.
+        behind: And behind the canal, in radii.
+        radii: Smallest and largest radius along the spine.
+        fill: Radius over half the hollow between laminae and the skin's fat.
         tail_side: Distance from the middle at the sacrum, mm.
         tail_radii: At its two lowest points, over the sacrum.
         flatten: Stretch of its section.
@@ -35,14 +36,15 @@ class Column(NamedTuple):
 
     side: float
     behind: float
-    radius: float
+    radii: tuple[float, float]
+    fill: float
     tail_side: float
     tail_radii: tuple[float, float]
     flatten: Triple
 
 
-ERECTOR = Column(39.0, 13.0, 23.0, 26.0, (14.0, 7.0), (1.3, 1.0, 1.0))
-MULTIFIDUS = Column(16.0, 14.0, 13.0, 12.0, (11.0, 6.0), (0.95, 1.1, 1.0))
+ERECTOR = Column(39.0, 0.9, (19.0, 34.0), 0.98, 26.0, (15.0, 8.0), (1.2, 1.0, 1.0))
+MULTIFIDUS = Column(16.0, 1.0, (12.0, 22.0), 0.8, 12.0, (12.0, 7.0), (0.85, 1.1, 1.0))
 
 #: Radius of the psoas above L1 and its growth per level, mm at bulk 1; then down to the groin.
 PSOAS_RADIUS_MM, PSOAS_GROWTH_MM = 6.0, 2.9
@@ -109,7 +111,7 @@ def paint_muscles(
     bulk = muscles.bulk * spine.scale
     for side in (-1, 1):
         for column in (ERECTOR, MULTIFIDUS):
-            _column(paint, muscles, spine, column, bulk, side)
+            _column(paint, muscles, spine, trunk, column, side)
         groin = pelvis.hip * vec(side, 1, 1) + vec(-side * 14, 26, 12)
         _psoas(paint, muscles, spine, groin, bulk, side)
         _quadratus(paint, muscles, spine, bulk, side)
@@ -119,18 +121,23 @@ def paint_muscles(
 
 
 def _column(
-    paint: Paint, muscles: Muscles, spine: Spine, column: Column, bulk: float, side: int
+    paint: Paint, muscles: Muscles, spine: Spine, trunk: Trunk, column: Column, side: int
 ) -> None:
-    """A back muscle along all vertebrae, tapering over the sacrum."""
-    course = []
+    """A back muscle along all vertebrae, filling the hollow behind them, tapering below."""
+    bulk = muscles.bulk * spine.scale
+    course, radii = [], []
     for vertebra in reversed(spine.vertebrae.values()):
         back = -vertebra.depth / 2 - vertebra.canal_depth
-        u, v = side * column.side * bulk, back - column.behind * bulk
-        course.append(vertebra.frame.point(u, v, 0.0))
+        u = side * column.side * bulk
+        ahead = vertebra.frame.point(u, back, 0.0)
+        # Lordosis opens a hollow between laminae and the skin's fat, which the muscle fills.
+        hollow = (ahead[1] - trunk.back - trunk.fat[2]) / 2
+        radius = float(np.clip(column.fill * hollow, *(part * bulk for part in column.radii)))
+        course.append(vertebra.frame.point(u, back - column.behind * radius, 0.0))
+        radii.append(radius)
     for share, step_back, step_down in ((1.0, 14, 48), (0.7, 6, 45)):
         _, y, z = course[-1]
         course.append(vec(side * column.tail_side * share, y - step_back, z - step_down))
-    radii = [column.radius * bulk] * len(spine.vertebrae)
     radii += [radius * bulk for radius in column.tail_radii]
     _streaked(paint, muscles, np.array(course), radii, column.flatten)
 
