@@ -35,7 +35,7 @@ def compare(match: Match, recipe: dict[str, Any], cases: int, seed: int) -> tupl
     looks = [Look(scan)]
     for index in tqdm(range(cases), desc=scan.name, unit="phantom"):
         case = simulate(settings(recipe, match), seed, index)
-        looks.append(Look(like(case, f"phantom {index}", scan.grid.spacing_mm)))
+        looks.append(Look(like(case, f"phantom {index}", scan.grid, match.extent_mm)))
     return scan, looks
 
 

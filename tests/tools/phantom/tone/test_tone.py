@@ -15,6 +15,7 @@ from tools.phantom.tone.look import Look
 from tools.phantom.tone.measures import border_profile, describe, rise_mm, skin_edge
 from tools.phantom.tone.phantoms import MATCHES, like, settings
 from tools.phantom.tone.regions import patient, tissues
+from tools.volumes import Grid
 
 SPACING = 2.0
 AFFINE = np.diag([SPACING, SPACING, SPACING, 1.0])
@@ -127,10 +128,11 @@ def test_a_phantom_on_the_real_grid_keeps_place_and_values() -> None:
     scan, _ = _drawn(blur_mm=2.0)
     labels = np.where(scan.bodies == 1, LABEL_IDS["L4"], 0).astype(np.uint8)
     labels[:, :5] = LABEL_IDS["sacrum"]
-    # Stored LPS, as a case may be.
-    affine = np.diag([-SPACING, -SPACING, SPACING, 1.0])
-    case = SimpleNamespace(image=scan.image[::-1, ::-1], labels=labels[::-1, ::-1], affine=affine)
-    found = like(case, "phantom", (3.0, 3.0, 3.0))
+    affine = AFFINE.copy()
+    affine[:3, 3] = -100, 20, 300
+    case = SimpleNamespace(image=scan.image, labels=labels, affine=affine)
+    grid = Grid((1, 1, 1), np.diag([3.0, 3.0, 3.0, 1.0]))
+    found = like(case, "phantom", grid, (np.inf, np.inf, np.inf))
     assert found.image.shape == (80, 60, 27)
     assert found.bodies is not None
     assert set(np.unique(found.bodies)) == {0, LABEL_IDS["L4"]}
@@ -151,6 +153,19 @@ def test_a_phantom_on_the_real_grid_keeps_place_and_values() -> None:
     assert ndimage.map_coordinates(found.image, index[:, None], order=3)[0] == pytest.approx(
         expected, abs=8
     )
+
+
+def test_a_crop_lies_about_the_bodies() -> None:
+    scan, _ = _drawn()
+    assert scan.bodies is not None
+    case = SimpleNamespace(image=scan.image, labels=scan.bodies, affine=AFFINE)
+    crop = like(case, "crop", scan.grid, (60.0, np.inf, 40.0))
+    assert crop.image.shape == (31, 90, 21)
+    middle = scan.grid.to_world(np.argwhere(scan.bodies > 0).mean(axis=0))
+    np.testing.assert_allclose(crop.grid.center_mm[[0, 2]], middle[[0, 2]], atol=SPACING)
+    start = np.rint(scan.grid.to_index(crop.affine[:3, 3])).astype(int)
+    box = tuple(slice(a, a + n) for a, n in zip(start, crop.image.shape, strict=True))
+    np.testing.assert_allclose(crop.image, scan.image[box], atol=0.5)
 
 
 def test_every_match_is_a_recipe_the_phantom_accepts(tmp_path: Path) -> None:
