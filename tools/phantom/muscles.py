@@ -132,7 +132,8 @@ def _column(
         ahead = vertebra.frame.point(u, back, 0.0)
         # Lordosis opens a hollow between laminae and the skin's fat, which the muscle fills.
         hollow = (ahead[1] - trunk.back - trunk.fat[2]) / 2
-        radius = float(np.clip(column.fill * hollow, *(part * bulk for part in column.radii)))
+        low, high = (bound * bulk for bound in column.radii)
+        radius = float(np.clip(column.fill * hollow, low, high))
         course.append(vertebra.frame.point(u, back - column.behind * radius, 0.0))
         radii.append(radius)
     for share, step_back, step_down in ((1.0, 14, 48), (0.7, 6, 45)):
