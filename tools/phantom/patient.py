@@ -80,7 +80,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
     density = draw_density(rng, sex, age)
     sacrum = draw_sacrum(rng, spine)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
-    trunk = draw_trunk(rng, spine, sex)
+    trunk = draw_trunk(rng, spine, sacrum, sex)
     return Patient(
         sex=sex,
         age=age,

@@ -1,4 +1,4 @@
-"""The sacrum's bodies: five segments on a curve that is concave forwards, and the coccyx."""
+"""The sacrum: five fused bodies on a curve that is concave forwards, alae, crest and coccyx."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import torch
 
 from tools.phantom.alignment import tilt
 from tools.phantom.canvas import Frame, vec
-from tools.phantom.shapes import Triple, smooth_max, superellipse
+from tools.phantom.shapes import Triple, smooth_max, superellipse, triple
 from tools.phantom.spine import Spine
+from tools.phantom.vertebra import Part
 
 
 class SegmentSize(NamedTuple):
@@ -58,6 +59,37 @@ ENDPLATE_RESERVE_MM = 6.0
 ROUNDING_MM = 2.5
 #: Exponent of the segments' outline.
 SQUARENESS = 2.4
+
+
+class Wing(NamedTuple):
+    """A rod from a body's side to the sacroiliac joint; mm at scale 1 in the segment's frame.
+
+    Attributes:
+        segment: From which it starts, 0 = S1.
+        inner: Start's distance from the middle.
+        outer: End's.
+        back: The end's v; the start lies at -3.
+        drop: Height of both in the segment, in its heights.
+        radii: At start and end.
+    """
+
+    segment: int
+    inner: float
+    outer: float
+    back: float
+    drop: float
+    radii: tuple[float, float]
+
+
+#: Rods of the alae (design after anatomical atlases).
+WINGS = (
+    Wing(0, 18, 52, -6, -0.1, (9.0, 11.0)),
+    Wing(0, 16, 50, -22, -0.45, (10.0, 12.0)),
+    Wing(1, 12, 44, -16, -0.1, (9.0, 10.0)),
+    Wing(2, 10, 36, -12, -0.1, (7.0, 8.0)),
+    Wing(3, 8, 27, -8, -0.1, (5.5, 5.5)),
+    Wing(4, 6, 17, -5, -0.1, (4.5, 4.0)),
+)
 
 
 @dataclass(frozen=True)
@@ -146,3 +178,60 @@ def draw_sacrum(rng: np.random.Generator, spine: Spine) -> Sacrum:
         point = frame.point(0, 0, -half[2])
         axes = axes @ tilt(-float(rng.normal(*COCCYX_TURN)), 0.0)
     return Sacrum(tuple(segments), tuple(bones), scale)
+
+
+def _rod(
+    segment: Segment, start: tuple[float, ...], end: tuple[float, ...], radii: tuple[float, float]
+) -> Part:
+    """A rod given in a segment's frame, in world coordinates."""
+    return Part(triple(segment.frame.point(*start)), triple(segment.frame.point(*end)), radii)
+
+
+def alae(sacrum: Sacrum) -> list[Part]:
+    """Wings: rods from the bodies' sides out to the sacroiliac joints."""
+    scale = sacrum.scale
+    parts = []
+    for wing in WINGS:
+        segment = sacrum.segments[wing.segment]
+        drop = wing.drop * segment.height
+        radii = (wing.radii[0] * scale, wing.radii[1] * scale)
+        for side in (-1, 1):
+            start = (side * wing.inner * scale, -3 * scale, drop)
+            end = (side * wing.outer * scale, wing.back * scale, drop)
+            parts.append(_rod(segment, start, end, radii))
+    return parts
+
+
+def crest(sacrum: Sacrum) -> list[Part]:
+    """Roof of the sacral canal, median crest, and S1's articular processes."""
+    scale = sacrum.scale
+    parts = []
+    for number, segment in enumerate(sacrum.segments[:4]):
+        back = -segment.above[1] / 2
+        roof = back - (14 - 2.0 * number) * scale
+        half = 0.38 * segment.above[0]
+        for share in (-0.3, 0.1):
+            w = share * segment.height
+            for side in (-1, 1):
+                start, end = (side * half, roof + 8 * scale, w), (0.0, roof - 2, w)
+                parts.append(_rod(segment, start, end, (2.6, 2.6)))
+        ridge = roof - (8 - 1.5 * number) * scale
+        start, end = (0.0, roof, -0.1 * segment.height), (0.0, ridge, -0.15 * segment.height)
+        parts.append(_rod(segment, start, end, (3.0, 3.0)))
+    first = sacrum.segments[0]
+    back = -first.above[1] / 2
+    for side in (-1, 1):
+        start = (side * 20 * scale, back - 9 * scale, 0.1 * first.height)
+        end = (side * 19 * scale, back - 10 * scale, 0.5 * first.height + 7 * scale)
+        parts.append(_rod(first, start, end, (5.0, 5.0)))
+    return parts
+
+
+def rearmost_mm(sacrum: Sacrum) -> float:
+    """Y of the part of the sacrum that lies furthest behind, RAS+ millimetres."""
+    rods = [*alae(sacrum), *crest(sacrum)]
+    ends = [(rod.start[1], rod.radii[0]) for rod in rods] + [
+        (rod.end[1], rod.radii[1]) for rod in rods
+    ]
+    bones = [(frame.origin[1], max(half)) for frame, half in sacrum.coccyx]
+    return float(min(y - radius for y, radius in ends + bones))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 
@@ -11,11 +10,10 @@ from tools.levels import LABEL_IDS
 from tools.phantom.bones import CORE_DEPTH_MM, FILLET_MM, Labels, mark, rods, shell_hu
 from tools.phantom.canvas import WORLD, Frame
 from tools.phantom.painting import Paint, Piece, paint_shell, paint_union, union_distance
-from tools.phantom.sacrum import ROUNDING_MM, Sacrum, Segment
-from tools.phantom.shapes import Distance, Triple, ellipsoid, smooth_max, triple
+from tools.phantom.sacrum import ROUNDING_MM, Sacrum, Segment, alae, crest
+from tools.phantom.shapes import Distance, Triple, ellipsoid, smooth_max
 from tools.phantom.spine import Spine
 from tools.phantom.trabecular import Trabecular
-from tools.phantom.vertebra import Part
 
 #: Remnants of the sacral discs: extent relative to the body, and HU to the discs'.
 REMNANT_SIZE = 0.62
@@ -29,37 +27,6 @@ SHELL_HA = 700.0
 SPONGY_DENSITY = 0.95
 #: Fillet between the fused bodies and the alae, mm.
 FUSION_MM = 5.0
-
-
-class Wing(NamedTuple):
-    """A rod from a body's side to the sacroiliac joint; mm at scale 1 in the segment's frame.
-
-    Attributes:
-        segment: From which it starts, 0 = S1.
-        inner: Start's distance from the middle.
-        outer: End's.
-        back: The end's v; the start lies at -3.
-        drop: Height of both in the segment, in its heights.
-        radii: At start and end.
-    """
-
-    segment: int
-    inner: float
-    outer: float
-    back: float
-    drop: float
-    radii: tuple[float, float]
-
-
-#: Rods of the alae (design after anatomical atlases).
-WINGS = (
-    Wing(0, 18, 52, -6, -0.1, (9.0, 11.0)),
-    Wing(0, 16, 50, -22, -0.45, (10.0, 12.0)),
-    Wing(1, 12, 44, -16, -0.1, (9.0, 10.0)),
-    Wing(2, 10, 36, -12, -0.1, (7.0, 8.0)),
-    Wing(3, 8, 27, -8, -0.1, (5.5, 5.5)),
-    Wing(4, 6, 17, -5, -0.1, (4.5, 4.0)),
-)
 
 
 def paint_sacrum(
@@ -79,12 +46,12 @@ def paint_sacrum(
     spongy = shell_hu(paint, SPONGY_DENSITY * bone.ha, marrow)
     label = LABEL_IDS["sacrum"]
     canvas = paint.canvas
-    crest = rods(_crest(sacrum))
-    behind = paint_union(canvas, WORLD, crest, FILLET_MM, CREST_SHELL_MM, cortex, spongy)
+    roof = rods(crest(sacrum))
+    behind = paint_union(canvas, WORLD, roof, FILLET_MM, CREST_SHELL_MM, cortex, spongy)
     if behind is not None:
         box, distance = behind
         mark(labels.posterior, box, distance < 0, label)
-    front = union_distance(canvas, WORLD, [*_bodies(sacrum), *rods(_alae(sacrum))], FUSION_MM)
+    front = union_distance(canvas, WORLD, [*_bodies(sacrum), *rods(alae(sacrum))], FUSION_MM)
     if front is not None:
         box, distance = front
         # Nothing of the fused bones rises above S1's endplate but the upper articular processes.
@@ -139,50 +106,3 @@ def _in_frame(segment: Segment) -> Distance:
         return segment.distance(*segment.frame.local(x, y, z))
 
     return distance
-
-
-def _rod(
-    segment: Segment, start: tuple[float, ...], end: tuple[float, ...], radii: tuple[float, float]
-) -> Part:
-    """A rod given in a segment's frame, in world coordinates."""
-    return Part(triple(segment.frame.point(*start)), triple(segment.frame.point(*end)), radii)
-
-
-def _alae(sacrum: Sacrum) -> list[Part]:
-    """Wings: rods from the bodies' sides out to the sacroiliac joints."""
-    scale = sacrum.scale
-    parts = []
-    for wing in WINGS:
-        segment = sacrum.segments[wing.segment]
-        drop = wing.drop * segment.height
-        radii = (wing.radii[0] * scale, wing.radii[1] * scale)
-        for side in (-1, 1):
-            start = (side * wing.inner * scale, -3 * scale, drop)
-            end = (side * wing.outer * scale, wing.back * scale, drop)
-            parts.append(_rod(segment, start, end, radii))
-    return parts
-
-
-def _crest(sacrum: Sacrum) -> list[Part]:
-    """Roof of the sacral canal, median crest, and S1's articular processes."""
-    scale = sacrum.scale
-    parts = []
-    for number, segment in enumerate(sacrum.segments[:4]):
-        back = -segment.above[1] / 2
-        roof = back - (14 - 2.0 * number) * scale
-        half = 0.38 * segment.above[0]
-        for share in (-0.3, 0.1):
-            w = share * segment.height
-            for side in (-1, 1):
-                start, end = (side * half, roof + 8 * scale, w), (0.0, roof - 2, w)
-                parts.append(_rod(segment, start, end, (2.6, 2.6)))
-        ridge = roof - (8 - 1.5 * number) * scale
-        start, end = (0.0, roof, -0.1 * segment.height), (0.0, ridge, -0.15 * segment.height)
-        parts.append(_rod(segment, start, end, (3.0, 3.0)))
-    first = sacrum.segments[0]
-    back = -first.above[1] / 2
-    for side in (-1, 1):
-        start = (side * 20 * scale, back - 9 * scale, 0.1 * first.height)
-        end = (side * 19 * scale, back - 10 * scale, 0.5 * first.height + 7 * scale)
-        parts.append(_rod(first, start, end, (5.0, 5.0)))
-    return parts

@@ -10,6 +10,7 @@ import torch
 
 from tools.phantom.canvas import Canvas
 from tools.phantom.painting import Paint, paint_shell
+from tools.phantom.sacrum import Sacrum, rearmost_mm
 from tools.phantom.shapes import smooth_max, superellipse
 from tools.phantom.spine import Spine, Vertebra
 from tools.phantom.texture import Texture
@@ -27,10 +28,9 @@ HALF_WIDTH = (163.0, 4.3, 0.03)
 FAT_WOMEN_MM, FAT_MEN_MM, FAT_GROWTH_MM, FAT_SD_MM, FAT_LEAST_MM = 16.0, 11.0, 1.9, 3.0, 3.0
 #: Fat at the side and behind relative to the front's.
 FAT_ASIDE = 0.9
-#: Levels whose spinous processes and where the sacrum's back lie on the subcutaneous fat.
-LOW_SPINE = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+#: Levels in a scan's field: their spinous processes and the sacrum lie on the subcutaneous fat.
+LOW_SPINE = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SPINOUS_RADIUS_MM = 4.0
-BEHIND_SACRUM_MM = -58.0
 BACK_RESERVE_MM = 4.0
 #: Room between the front of L3 and the skin in front, at least, mm.
 BELLY_LEAST_MM = 75.0
@@ -160,12 +160,13 @@ class Trunk:
         return float(2 * np.sqrt(self.half_width * self.half_depth) / 10 * 0.97)
 
 
-def draw_trunk(rng: np.random.Generator, spine: Spine, sex: str) -> Trunk:
+def draw_trunk(rng: np.random.Generator, spine: Spine, sacrum: Sacrum, sex: str) -> Trunk:
     """Draw a trunk around a spine lying supine on the table.
 
     Args:
         rng: Random stream.
         spine: What it must hold.
+        sacrum: And this.
         sex: "F" or "M".
     """
     bmi = float(np.clip(rng.normal(*BMI[:2]), *BMI[2:]))
@@ -179,7 +180,7 @@ def draw_trunk(rng: np.random.Generator, spine: Spine, sex: str) -> Trunk:
     subcutaneous = max(FAT_LEAST_MM, usual + FAT_GROWTH_MM * excess + rng.normal(0, FAT_SD_MM))
     fat = (FAT_ASIDE * subcutaneous, subcutaneous, max(5.0, FAT_ASIDE * subcutaneous))
     tips = [_spinous_tip(spine.vertebrae[level]) for level in LOW_SPINE]
-    back = min([*tips, BEHIND_SACRUM_MM * scale]) - fat[2] - BACK_RESERVE_MM
+    back = min([*tips, rearmost_mm(sacrum)]) - fat[2] - BACK_RESERVE_MM
     t10 = spine.vertebrae["T10"].frame.origin[2]
     dome = t10 + float(rng.normal(5, 14))
     return Trunk(
