@@ -35,7 +35,9 @@ def draw_histograms(path: Path, tissue: str, pairs: dict[str, list[Tissue | None
         present = [tissue.values for tissue in phantoms if tissue is not None]
         pooled = np.concatenate([real.values, *present])
         low, high = np.percentile(pooled, [0.5, 99.5])
-        edges = np.linspace(low, high, BINS).tolist()
+        # Whole numbers of HU per bin: real files hold integers, which other bins would comb.
+        width = max(1, round((high - low) / BINS))
+        edges = np.arange(np.floor(low) - 0.5, high + width, width).tolist()
         axis.hist(real.values, edges, density=True, color=REAL_COLOUR, label="real")
         for number, values in enumerate(present):
             axis.hist(values, edges, density=True, histtype="step", color=PHANTOM_COLOUR,

@@ -18,8 +18,9 @@ MAD_TO_SD = 1.4826
 AIR_HU, FAT_HU = -1000.0, -100.0
 #: Rays start and end this far from the crossing, mm.
 REACH_MM = 12.0
-#: The outer foot of the edge, mm.
-FOOT_MM = 6.0
+#: This far outside the crossing a ray must be in air, or clothes or lung lie there, mm and HU.
+OUTER_MM = (4.0, 6.0)
+OUTER_HU = -900.0
 #: A ray counts where the surface is nearly square to it: it steps by at most this share of a
 #: voxel to the neighbouring rays.
 LARGEST_STEP = 0.3
@@ -107,15 +108,13 @@ def skin_edge(scan: Scan) -> Profile | None:
         Distances from the crossing (inwards positive), mm, and median HU; None without skin.
     """
     spacing = scan.grid.spacing_mm
-    body = patient(scan.image, spacing)
-    # What lies further out than the edge's own foot (clothes, table) is taken for air.
-    near = ndimage.binary_dilation(body, iterations=1 + round(FOOT_MM / spacing[0]))
-    image = np.where(near, scan.image, AIR_HU)
+    near = ndimage.binary_dilation(patient(scan.image, spacing), iterations=2)
     distances, values = [], []
     for axis, reverse in ((0, False), (0, True), (1, True)):
-        rays = np.moveaxis(image, axis, -1)
-        rays = rays[..., ::-1] if reverse else rays
-        distance, value = _align(rays, spacing[axis])
+        rays, shown = np.moveaxis(scan.image, axis, -1), np.moveaxis(near, axis, -1)
+        if reverse:
+            rays, shown = rays[..., ::-1], shown[..., ::-1]
+        distance, value = _align(rays, shown, spacing[axis])
         distances.append(distance)
         values.append(value)
     distance, value = np.concatenate(distances), np.concatenate(values)
@@ -124,25 +123,37 @@ def skin_edge(scan: Scan) -> Profile | None:
     return _binned(distance, value)
 
 
-def _align(rays: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
-    """Sample rays [A, B, N] about their first crossing: distances in mm and HU, flat."""
+def _align(rays: np.ndarray, near: np.ndarray, spacing: float) -> tuple[np.ndarray, np.ndarray]:
+    """Sample rays about their first crossing of the middle between air and fat.
+
+    Args:
+        rays: HU [A, B, N], from the outside inwards.
+        near: Boolean [A, B, N]: where the crossing is looked for.
+        spacing: Step along the rays, mm.
+
+    Returns:
+        Distances from the crossing in mm and HU, both flat.
+    """
     middle = (AIR_HU + FAT_HU) / 2
-    above = rays > middle
-    first = above.argmax(axis=-1)
+    first = ((rays > middle) & near).argmax(axis=-1)
     reach = int(REACH_MM / spacing)
     usable = (first >= reach) & (first < rays.shape[-1] - reach)
     before = np.take_along_axis(rays, np.maximum(first - 1, 0)[..., None], -1)[..., 0]
     after = np.take_along_axis(rays, first[..., None], -1)[..., 0]
     crossing = first - (after - middle) / np.maximum(after - before, 1.0)
+    usable &= before <= middle
     for axis in (0, 1):
         step = np.abs(np.diff(crossing, axis=axis, append=np.nan)) < LARGEST_STEP
         back = np.abs(np.diff(crossing, axis=axis, prepend=np.nan)) < LARGEST_STEP
         usable &= step & back
-    chosen, start = rays[usable], crossing[usable]
-    offsets = np.arange(-reach, reach + 1)
-    index = first[usable][:, None] + offsets
-    sampled = np.take_along_axis(chosen, index, axis=-1)
-    return ((index - start[:, None]) * spacing).ravel(), sampled.ravel()
+    index = first[usable][:, None] + np.arange(-reach, reach + 1)
+    sampled = np.take_along_axis(rays[usable], index, axis=-1)
+    distance = (index - crossing[usable][:, None]) * spacing
+    outer = (distance > -OUTER_MM[1]) & (distance < -OUTER_MM[0])
+    in_air = ~(outer & (sampled > OUTER_HU)).any(axis=1)
+    distance, sampled = distance[in_air], sampled[in_air]
+    shown = distance > -OUTER_MM[1]
+    return distance[shown], sampled[shown]
 
 
 def _binned(distance: np.ndarray, value: np.ndarray) -> Profile:

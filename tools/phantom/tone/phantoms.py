@@ -78,10 +78,15 @@ MATCHES = (
 )
 
 
+#: The real patients' ages are unknown; their trabecular HU (46 to 109) is that of people about 70.
+AGE_YEARS = {"mean": 70, "sd": 8, "min": 50, "max": 90}
+
+
 def settings(recipe: dict[str, Any], match: Match) -> dict[str, Any]:
-    """Return the recipe with the match's scan settings, T11 to S2, upright and untilted."""
+    """Return the recipe with the match's scan settings, T11 to S2, untilted, and older patients."""
     scan = recipe["scan"] | {"field": "lumbar", "tilt_deg": 0.0, "orientation": ["RAS"]}
-    return recipe | {"scan": scan | match.scan}
+    population = recipe["population"] | {"age_years": AGE_YEARS}
+    return recipe | {"population": population, "scan": scan | match.scan}
 
 
 def like(case: Any, name: str, real_grid: Grid, extent_mm: tuple[float, float, float]) -> Scan:
