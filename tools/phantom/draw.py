@@ -18,7 +18,7 @@ from tools.phantom.patient import Patient
 from tools.phantom.pelvis import paint_pelvis
 from tools.phantom.ribs import paint_ribs
 from tools.phantom.sacrum_painting import paint_sacrum
-from tools.phantom.trunk import LAYER_STEP_MM, paint_trunk
+from tools.phantom.trunk_painting import LAYER_STEP_MM, paint_trunk
 from tools.phantom.vessels import paint_vessels
 from tools.volumes import Grid
 

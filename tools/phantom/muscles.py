@@ -195,6 +195,7 @@ def _gluteal(paint: Paint, muscles: Muscles, trunk: Trunk, pelvis: Pelvis, side:
     )
     _streaked(paint, muscles, great, [20 * bulk, 30 * bulk, 28 * bulk], (1.4, 1.0, 1.0))
     middle = np.array([hip + vec(side * 50, -20, 85), hip + vec(side * 42, -10, 35)])
+    middle = trunk.held(middle, trunk.fat[0] + 20 * bulk)
     _streaked(paint, muscles, middle, [20 * bulk, 24 * bulk], (0.8, 1.5, 1.0))
 
 

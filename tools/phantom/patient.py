@@ -80,7 +80,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
     density = draw_density(rng, sex, age)
     sacrum = draw_sacrum(rng, spine)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
-    trunk = draw_trunk(rng, spine, sacrum, sex)
+    trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
     return Patient(
         sex=sex,
         age=age,
@@ -95,7 +95,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         muscles=draw_muscles(rng, age, sex),
         organs=draw_organs(rng, spine, trunk, sex, contrast),
         bowel=draw_bowel(rng, spine, trunk, contrast),
-        vessels=draw_vessels(rng, spine, pelvis, age, sex),
+        vessels=draw_vessels(rng, spine, trunk, pelvis, age, sex),
         broad=Texture.draw(rng, float(rng.uniform(9, 16)), 24),
         strands=Texture.draw(rng, float(rng.uniform(4, 7))),
     )

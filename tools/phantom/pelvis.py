@@ -134,6 +134,16 @@ def _lower_half(
     ]
 
 
+def femur(pelvis: Pelvis) -> list[Part]:
+    """Head, neck and upper shaft of the right thigh bone."""
+    hip, neck, radius = pelvis.hip, pelvis.neck, pelvis.head_radius
+    return [
+        _rod(hip, hip + vec(0.1, 0, 0), radius, radius),
+        _rod(hip, neck, 16, 15),
+        _rod(neck + vec(0, 0, 12), neck + vec(6, 0, -60), 17, 15),
+    ]
+
+
 def paint_pelvis(paint: Paint, pelvis: Pelvis, cortex: float, spongy: float) -> None:
     """Paint both hip bones, the symphysis and the upper ends of the femora.
 
@@ -147,20 +157,11 @@ def paint_pelvis(paint: Paint, pelvis: Pelvis, cortex: float, spongy: float) -> 
         mirror = vec(side, 1, 1)
         bones = rods([_mirrored(part, mirror) for part in pelvis.parts])
         paint_union(paint.canvas, WORLD, bones, FILLET_MM, CORTEX_MM, cortex, spongy)
-        hip, neck = pelvis.hip * mirror, pelvis.neck * mirror
         # Joint space, then the head in it.
-        radius = pelvis.head_radius
-        paint.ball(hip, radius + JOINT_SPACE_MM, "cartilage")
-        shaft = neck + vec(side * 6, 0, -60)
-        femur = rods(
-            [
-                _rod(hip, hip + vec(0.1, 0, 0), radius, radius),
-                _rod(hip, neck, 16, 15),
-                _rod(neck + vec(0, 0, 12), shaft, 17, 15),
-            ]
-        )
+        paint.ball(pelvis.hip * mirror, pelvis.head_radius + JOINT_SPACE_MM, "cartilage")
+        thigh = rods([_mirrored(part, mirror) for part in femur(pelvis)])
         inside = FEMUR_DENSITY * spongy
-        paint_union(paint.canvas, WORLD, femur, FILLET_MM, FEMUR_CORTEX_MM, cortex, inside)
+        paint_union(paint.canvas, WORLD, thigh, FILLET_MM, FEMUR_CORTEX_MM, cortex, inside)
     course = np.array([pelvis.symphysis + vec(0, 3, 12), pelvis.symphysis + vec(0, -6, -22)])
     paint.tube(course, (3.0, 3.0), paint.hu("cartilage"), (1.0, 3.0, 1.0), None)
 

@@ -111,6 +111,7 @@ def _course(
     # From the neck the rib joins the wall over its first third.
     blend = np.clip(np.linspace(0, 1, POINTS) * 3, 0, 1)[:, None]
     arc[:, :2] += (1 - blend) * (neck[:2] - arc[0, :2])
+    arc = trunk.held(arc, trunk.fat[0] + COVER_MM[0])
     return np.concatenate([[head], arc])
 
 

@@ -1,19 +1,16 @@
-"""The trunk: skin, subcutaneous fat, muscular wall, cavity, lungs and the table below."""
+"""The trunk: outline of skin, subcutaneous fat, muscular wall, cavity, diaphragm and lungs."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 
-from tools.phantom.canvas import Canvas
-from tools.phantom.painting import Paint, paint_shell
+from tools.phantom.pelvis import Pelvis, femur
 from tools.phantom.sacrum import Sacrum, rearmost_mm
 from tools.phantom.shapes import smooth_max, superellipse
 from tools.phantom.spine import Spine, Vertebra
-from tools.phantom.texture import Texture
 from tools.phantom.vertebra import posterior_parts
 
 #: Body mass index, kg/m², mean, SD and range of a hospital population (design).
@@ -32,26 +29,12 @@ FAT_ASIDE = 0.9
 LOW_SPINE = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SPINOUS_RADIUS_MM = 4.0
 BACK_RESERVE_MM = 4.0
-#: Room between the front of L3 and the skin in front, at least, mm.
+#: Room between the middle of any body and the skin in front, at least, mm.
 BELLY_LEAST_MM = 75.0
-
-SKIN_MM = 1.8
-#: Smooth layers are evaluated this far apart and interpolated, septa and mottling too, mm.
-LAYER_STEP_MM = 6.0
-SEPTA_STEP_MM = 4.0
-#: HU of septa and vessels per SD of the texture above its first, under the skin and inside.
-SEPTA_HU, MESENTERY_HU = 26.0, 55.0
-#: Mottling of the wall's muscle, HU.
-WALL_MOTTLE_HU = 9.0
-
-#: The table: a curved box of plastic shells, foam inside (design).
-TABLE_THICKNESS_MM = 2.5
-TABLE_HALF_WIDTH_MM = 220.0
-#: Radius of its curve, mm.
-TABLE_CURVE_MM = 460.0
-#: Distance of the table's upper and lower shell, mm.
-TABLE_HEIGHT_MM = 45.0
-TABLE_STEP_MM = 4.0
+#: Muscle between the bones of hips and thighs and the fat over them, at least, mm.
+HIP_COVER_MM = 4.0
+#: Lean people are broader at the hips than at the waist: relative steps until bones are covered.
+HIPS_STEP, SIZE_STEP, MOST_STEPS = 0.02, 0.01, 60
 
 
 @dataclass(frozen=True)
@@ -135,6 +118,23 @@ class Trunk:
             x - self.lean, y - middle, wide - side, deep - (front + behind) / 2, self.squareness
         )
 
+    def held(self, points: np.ndarray, depth_mm: float) -> np.ndarray:
+        """Move points that lie less than `depth_mm` under the skin inwards, in their axial plane.
+
+        Args:
+            points: RAS+ millimetres, [N, 3].
+            depth_mm: How deep they shall lie.
+        """
+        moved = points.copy()
+        for _ in range(3):  # the distance is of first order: every step leaves a small part
+            x, y, z = torch.tensor(moved, dtype=torch.float32).T
+            excess = (self.skin(x, y, z) + depth_mm).clamp(min=0).numpy()
+            _, deep = self.half_axes(z)
+            middle = np.stack([np.full(len(z), self.lean), self.back + deep.numpy()], 1)
+            out = moved[:, :2] - middle
+            moved[:, :2] -= excess[:, None] * out / np.linalg.norm(out, axis=1, keepdims=True)
+        return moved
+
     def diaphragm(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed height over the diaphragm: positive in the chest, mm."""
         right = self._dome(x, y, 1.0, self.dome[0])
@@ -160,13 +160,16 @@ class Trunk:
         return float(2 * np.sqrt(self.half_width * self.half_depth) / 10 * 0.97)
 
 
-def draw_trunk(rng: np.random.Generator, spine: Spine, sacrum: Sacrum, sex: str) -> Trunk:
+def draw_trunk(
+    rng: np.random.Generator, spine: Spine, sacrum: Sacrum, pelvis: Pelvis, sex: str
+) -> Trunk:
     """Draw a trunk around a spine lying supine on the table.
 
     Args:
         rng: Random stream.
         spine: What it must hold.
         sacrum: And this.
+        pelvis: And this.
         sex: "F" or "M".
     """
     bmi = float(np.clip(rng.normal(*BMI[:2]), *BMI[2:]))
@@ -183,12 +186,11 @@ def draw_trunk(rng: np.random.Generator, spine: Spine, sacrum: Sacrum, sex: str)
     back = min([*tips, rearmost_mm(sacrum)]) - fat[2] - BACK_RESERVE_MM
     t10 = spine.vertebrae["T10"].frame.origin[2]
     dome = t10 + float(rng.normal(5, 14))
-    return Trunk(
+    front = max(spine.vertebrae[level].frame.origin[1] for level in LOW_SPINE) + BELLY_LEAST_MM
+    trunk = Trunk(
         bmi=bmi,
         half_width=half_width,
-        half_depth=max(
-            half_depth, (spine.vertebrae["L3"].frame.origin[1] + BELLY_LEAST_MM - back) / 2
-        ),
+        half_depth=max(half_depth, (front - back) / 2),
         back=back,
         fat=fat,
         wall=float(np.clip(rng.normal(13, 2.5), 7, 20)) * scale,
@@ -201,68 +203,35 @@ def draw_trunk(rng: np.random.Generator, spine: Spine, sacrum: Sacrum, sex: str)
         recess=float(rng.uniform(55, 85)),
         table_gap=float(rng.uniform(4, 14)),
     )
+    return _made_to_hold(trunk, pelvis)
+
+
+def _made_to_hold(trunk: Trunk, pelvis: Pelvis) -> Trunk:
+    """Broaden the hips and deepen the trunk until the bones of hips and thighs are covered."""
+    rods = [*pelvis.parts, *femur(pelvis)]
+    ends = np.array(
+        [[*rod.start, rod.radii[0]] for rod in rods] + [[*rod.end, rod.radii[1]] for rod in rods]
+    )
+    ends = np.concatenate([ends, ends * [-1, 1, 1, 1]])
+    x, y, z, radius = torch.tensor(ends, dtype=torch.float32).T
+    cover = radius + trunk.fat[0] + HIP_COVER_MM
+
+    def lacking(held: Trunk) -> float:
+        return float((held.skin(x, y, z) + cover).max())
+
+    for _ in range(MOST_STEPS):
+        if lacking(trunk) <= 0:
+            break
+        broader = (
+            replace(trunk, hips=trunk.hips + HIPS_STEP),
+            replace(trunk, half_width=trunk.half_width * (1 + SIZE_STEP)),
+            replace(trunk, half_depth=trunk.half_depth * (1 + SIZE_STEP)),
+        )
+        trunk = min(broader, key=lacking)
+    return trunk
 
 
 def _spinous_tip(vertebra: Vertebra) -> float:
     """Tip of the spinous process: its y, mm."""
     process = posterior_parts(vertebra)[-1]
     return float(vertebra.frame.point(*process.end)[1]) - SPINOUS_RADIUS_MM
-
-
-def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) -> None:
-    """Paint table, skin, fat, wall and the fat of the cavity.
-
-    Args:
-        paint: Canvas and HU.
-        trunk: Its outline.
-        broad: Slow texture of soft tissue.
-        strands: Fine texture: septa in fat.
-    """
-    canvas = paint.canvas
-    _paint_table(paint, trunk)
-    whole = canvas.whole()
-    septa = _strands(canvas, strands)
-    skin = canvas.distance(whole, trunk.skin, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul(SEPTA_HU).add_(paint.hu("subcutaneous_fat"))
-    paint_shell(canvas, whole, skin, SKIN_MM, paint.hu("skin"), fat)
-    del skin, fat
-    wall = canvas.distance(whole, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
-    slow = whole.coarse(LAYER_STEP_MM)
-    mottled = broad.sample(*slow.coordinates()) * WALL_MOTTLE_HU + paint.hu("muscle")
-    mottled = slow.refine(mottled)
-    canvas.blend(whole, mottled, canvas.coverage(wall))
-    del wall, mottled
-    cavity = canvas.distance(whole, trunk.cavity, coarse_mm=LAYER_STEP_MM)
-    fat = septa.mul_(MESENTERY_HU).add_(paint.hu("visceral_fat"))
-    canvas.blend(whole, fat, canvas.coverage(cavity))
-
-
-def _strands(canvas: Canvas, texture: Texture) -> torch.Tensor:
-    """Sparse positive streaks: septa and small vessels of fat, mostly 0."""
-    box = canvas.whole().coarse(SEPTA_STEP_MM)
-    return box.refine((texture.sample(*box.coordinates()).abs() - 1.0).clamp(min=0))
-
-
-def _paint_table(paint: Paint, trunk: Trunk) -> None:
-    """A curved shell of plastic with foam inside, under the mattress."""
-    canvas = paint.canvas
-    top = trunk.back - trunk.table_gap
-    z = canvas.grid.corners_mm()[:, 2]
-    low = top - TABLE_HEIGHT_MM - 2 * TABLE_THICKNESS_MM
-    high = top + TABLE_HALF_WIDTH_MM**2 / (2 * TABLE_CURVE_MM)
-    sides = ((-TABLE_HALF_WIDTH_MM, TABLE_HALF_WIDTH_MM), (low, high), (z.min(), z.max()))
-    box = canvas.box(np.array(list(product(*sides))), 2.0)
-    if box is None:
-        return
-    for depth, inside in ((0.0, "table_foam"), (TABLE_HEIGHT_MM, "air")):
-
-        def shell(
-            x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, depth: float = depth
-        ) -> torch.Tensor:
-            surface = top + x * x / (2 * TABLE_CURVE_MM) - depth
-            return torch.maximum(y - surface, x.abs() - TABLE_HALF_WIDTH_MM)
-
-        distance = canvas.distance(box, shell, coarse_mm=TABLE_STEP_MM)
-        paint_shell(
-            canvas, box, distance, TABLE_THICKNESS_MM, paint.hu("table_skin"), paint.hu(inside)
-        )

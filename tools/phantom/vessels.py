@@ -12,6 +12,7 @@ from tools.phantom.canvas import vec
 from tools.phantom.painting import Paint
 from tools.phantom.pelvis import Pelvis
 from tools.phantom.spine import Spine
+from tools.phantom.trunk import Trunk
 
 
 class Passage(NamedTuple):
@@ -94,13 +95,14 @@ class Vessels:
 
 
 def draw_vessels(
-    rng: np.random.Generator, spine: Spine, pelvis: Pelvis, age: float, sex: str
+    rng: np.random.Generator, spine: Spine, trunk: Trunk, pelvis: Pelvis, age: float, sex: str
 ) -> Vessels:
     """Draw the great vessels; calcified plaque becomes common with age.
 
     Args:
         rng: Random stream.
         spine: Vertebrae that they follow.
+        trunk: What holds them.
         pelvis: Hips between which the iliac vessels leave.
         age: Years.
         sex: "F" or "M".
@@ -123,7 +125,8 @@ def draw_vessels(
             course.append(vertebra.frame.point(u, v, 0.0) + wander)
     lowest = spine.vertebrae["L4"]
     fork = lowest.frame.point(-offset * 0.4, lowest.depth / 2 + 10, -8.0)
-    aorta, cava = np.array([*courses[0], fork]), np.array(courses[1])
+    aorta = np.array([*courses[0], fork])
+    cava = trunk.held(np.array(courses[1]), trunk.fat[1] + trunk.wall + 2 * cava_radius)
     branches = [branch for side in (-1, 1) for branch in _iliac(fork, pelvis, side)]
     plaques = _draw_plaques(rng, aorta, aorta_radius, age)
     return Vessels(aorta, cava, aorta_radius, cava_radius, tuple(branches), plaques)
