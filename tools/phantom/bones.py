@@ -25,6 +25,9 @@ CORE_DEPTH_MM = 2.0
 #: Fillet between the rods of the posterior elements, mm.
 FILLET_MM = 3.0
 
+#: Longitudinal ligaments and periosteum around bodies and discs, mm (design; in the real crop of L3
+#: soft tissue, not fat, touches the body).
+LIGAMENT_MM = 2.0
 #: A disc is painted this far into the bodies above and below, whose endplates then cut it, mm.
 DISC_RESERVE_MM = 4.5
 #: A disc's outline relative to the endplate of the body above (design).
@@ -130,6 +133,23 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
     mark(labels.bodies, body, distance < 0, label)
     mark(labels.posterior, body, distance < 0, 0)
     mark(labels.trabecular, body, distance < -CORE_DEPTH_MM, label)
+
+
+def paint_ligament(paint: Paint, vertebra: Vertebra) -> None:
+    """Paint the sleeve of soft tissue around a body and the disc below it.
+
+    Args:
+        paint: Canvas and HU.
+        vertebra: Its body; bodies and discs painted later leave only the sleeve.
+    """
+    shape = BodyShape(vertebra)
+    reach = vertebra.height / 2 + vertebra.disc_height
+
+    def sleeve(u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return torch.maximum(shape.outline(u, v, w) - LIGAMENT_MM, w.abs() - reach)
+
+    box = paint.canvas.box(shape.corners(), vertebra.disc_height + LIGAMENT_MM + 1)
+    paint.canvas.paint(box, paint.hu("ligament"), sleeve, vertebra.frame)
 
 
 def body_mineral(

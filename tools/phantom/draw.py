@@ -8,7 +8,14 @@ import numpy as np
 import torch
 
 from tools.phantom.beam import Beam
-from tools.phantom.bones import Labels, paint_canal, paint_disc, paint_vertebra, shell_hu
+from tools.phantom.bones import (
+    Labels,
+    paint_canal,
+    paint_disc,
+    paint_ligament,
+    paint_vertebra,
+    shell_hu,
+)
 from tools.phantom.bowel import paint_bowel
 from tools.phantom.canvas import WORLD, Canvas
 from tools.phantom.muscles import paint_muscles
@@ -103,6 +110,8 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
         labels: Maps of the canvas' grid, marked in place.
     """
     paint_canal(paint, patient.spine, patient.sacrum.canal_course())
+    for vertebra in patient.spine.vertebrae.values():
+        paint_ligament(paint, vertebra)
     for vertebra in patient.spine.vertebrae.values():
         paint_disc(paint, vertebra)
     paint_sacrum(paint, patient.sacrum, patient.spine, patient.bones["L5"], labels)

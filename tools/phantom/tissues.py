@@ -30,6 +30,7 @@ TISSUE_HU = MappingProxyType(
         "bowel_wall": ("bowel", 38.0, 6.0),
         "bowel_fluid": ("bowel", 14.0, 8.0),
         "cartilage": ("disc", 95.0, 15.0),
+        "ligament": ("soft_tissue", 55.0, 12.0),
     }
 )
 

@@ -41,6 +41,8 @@ FAT_DENSITY_CORRELATION = -0.4
 FAT_PER_LEVEL = 0.01
 #: Radius of the basivertebral vein's canal, mm, and HU-like content: marrow without bone.
 VEIN_RADIUS_MM = (0.6, 1.5)
+#: Mineral left around the vein, relative to the body's (design).
+VEIN_MINERAL = 0.25
 
 
 @dataclass(frozen=True)
@@ -108,9 +110,9 @@ class Trabecular:
         )
         field = field.clamp(min=0.1)
         # The vein runs from the middle of the posterior wall almost to the centre, widening.
-        radius = self.vein_mm * (0.6 - 1.4 * y).clamp(0, 1.8)
+        radius = self.vein_mm * (-0.1 - 1.6 * y).clamp(0, 1.5)
         away = torch.hypot(u, t * half)
-        return field * ((away - radius) / 1.5 + 0.5).clamp(0.05, 1)
+        return field * ((away - radius) / 1.5 + 0.5).clamp(VEIN_MINERAL, 1)
 
     def hu(self, relative: torch.Tensor, beam: Beam) -> torch.Tensor:
         """HU of bone and marrow where mineral is `relative` times the mean."""
@@ -155,8 +157,8 @@ def draw_trabecular(
         "toward_endplates": float(rng.uniform(0.10, 0.35)),
         "toward_back": float(rng.uniform(0.03, 0.15)),
         "deficit": float(rng.uniform(0.0, 0.15)),
-        "grain": float(rng.uniform(0.10, 0.30)),
-        "patchiness": float(rng.uniform(0.04, 0.14)),
+        "grain": float(rng.uniform(0.12, 0.36)),
+        "patchiness": float(rng.uniform(0.06, 0.20)),
     }
     fine = Texture.draw(rng, float(rng.uniform(1.2, 1.8)))
     broad = Texture.draw(rng, float(rng.uniform(5, 9)), 16)

@@ -12,7 +12,7 @@ from tools.phantom.painting import Paint, paint_shell
 from tools.phantom.texture import Texture
 from tools.phantom.trunk import Trunk
 
-SKIN_MM = 1.8
+SKIN_MM = 2.2
 #: Smooth layers are evaluated this far apart and interpolated, septa and mottling too, mm.
 LAYER_STEP_MM = 6.0
 SEPTA_STEP_MM = 4.0
