@@ -40,7 +40,7 @@ CORTEX_HA = 850.0
 #: Spongy bone of ribs and hips relative to L5's (design).
 SPONGY_DENSITY = 1.3
 #: Below the domes' apex by this many recesses nothing of the lungs is left.
-LUNG_REACH = 1.4
+LUNG_REACH = 2.2
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,10 @@ def _paint_lungs(paint: Paint, patient: Patient) -> None:
     """Paint the lungs with vessels on a dark ground."""
     canvas = paint.canvas
     low = min(patient.trunk.dome) - LUNG_REACH * patient.trunk.recess
-    if canvas.grid.corners_mm()[:, 2].max() < low:
+    high = canvas.grid.corners_mm()[:, 2].max()
+    box = canvas.box(patient.trunk.corners_mm(low, high), 0.0) if high > low else None
+    if box is None:
         return
-    box = canvas.whole()
     distance = canvas.distance(box, patient.trunk.lungs, WORLD, LAYER_STEP_MM)
     slow = box.coarse(LUNG_VESSELS_STEP_MM)
     vessels = patient.strands.sample(*slow.coordinates()) - LUNG_VESSELS_LEVEL

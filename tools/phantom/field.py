@@ -37,8 +37,7 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         level: float(body.frame.origin[2] + body.height / 2)
         for level, body in spine.vertebrae.items()
     }
-    front = trunk.back + 2 * trunk.half_depth * (1 + max(trunk.belly, 0.0))
-    side = trunk.half_width * (1.04 + trunk.hips)
+    side, front = trunk.extent_mm()
     low = [trunk.lean - side - AIR_MM, trunk.back - TABLE_MM, 0.0]
     high = [trunk.lean + side + AIR_MM, front + AIR_MM, 0.0]
     symphysis = float(patient.pelvis.symphysis[2])

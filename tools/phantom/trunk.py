@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 import torch
@@ -29,6 +30,8 @@ FAT_ASIDE = 0.9
 LOW_SPINE = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SPINOUS_RADIUS_MM = 4.0
 BACK_RESERVE_MM = 4.0
+#: Relative extra width of the chest.
+CHEST_WIDER = 0.04
 #: Room between the middle of any body and the skin in front, at least, mm.
 BELLY_LEAST_MM = 75.0
 #: Muscle between the bones of hips and thighs and the fat over them, at least, mm.
@@ -77,7 +80,7 @@ class Trunk:
         """Half width and half depth of the skin at height z."""
         hip = torch.exp(-(((z + 90) / 90) ** 2))
         chest = torch.sigmoid((z - 170) / 40)
-        wide = self.half_width * (1 + self.hips * hip + 0.04 * chest)
+        wide = self.half_width * (1 + self.hips * hip + CHEST_WIDER * chest)
         belly = torch.exp(-(((z - self.navel) / 90) ** 2))
         deep = self.half_depth * (1 + self.belly * belly - 0.05 * hip)
         return wide, deep
@@ -117,6 +120,17 @@ class Trunk:
         return superellipse(
             x - self.lean, y - middle, wide - side, deep - (front + behind) / 2, self.squareness
         )
+
+    def extent_mm(self) -> tuple[float, float]:
+        """Largest distance of the skin from the trunk's middle, and its foremost y, mm."""
+        side = self.half_width * (1 + CHEST_WIDER + self.hips)
+        return side, self.back + 2 * self.half_depth * (1 + max(self.belly, 0.0))
+
+    def corners_mm(self, low: float, high: float) -> np.ndarray:
+        """Corners of the box that holds the trunk between two heights z, RAS+ mm [8, 3]."""
+        side, front = self.extent_mm()
+        sides = ((self.lean - side, self.lean + side), (self.back, front), (low, high))
+        return np.array(list(product(*sides)))
 
     def held(self, points: np.ndarray, depth_mm: float) -> np.ndarray:
         """Move points that lie less than `depth_mm` under the skin inwards, in their axial plane.

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 import torch
 
-from tools.phantom.canvas import Canvas
+from tools.phantom.canvas import Box
 from tools.phantom.painting import Paint, paint_shell
 from tools.phantom.texture import Texture
 from tools.phantom.trunk import Trunk
@@ -42,27 +42,30 @@ def paint_trunk(paint: Paint, trunk: Trunk, broad: Texture, strands: Texture) ->
     """
     canvas = paint.canvas
     _paint_table(paint, trunk)
-    whole = canvas.whole()
-    septa = _strands(canvas, strands)
-    skin = canvas.distance(whole, trunk.skin, coarse_mm=LAYER_STEP_MM)
+    z = canvas.grid.corners_mm()[:, 2]
+    box = canvas.box(trunk.corners_mm(z.min(), z.max()), 2.0)
+    if box is None:
+        return
+    septa = _strands(box, strands)
+    skin = canvas.distance(box, trunk.skin, coarse_mm=LAYER_STEP_MM)
     fat = septa.mul(SEPTA_HU).add_(paint.hu("subcutaneous_fat"))
-    paint_shell(canvas, whole, skin, SKIN_MM, paint.hu("skin"), fat)
+    paint_shell(canvas, box, skin, SKIN_MM, paint.hu("skin"), fat)
     del skin, fat
-    wall = canvas.distance(whole, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
-    slow = whole.coarse(LAYER_STEP_MM)
+    wall = canvas.distance(box, trunk.wall_outside, coarse_mm=LAYER_STEP_MM)
+    slow = box.coarse(LAYER_STEP_MM)
     mottled = broad.sample(*slow.coordinates()) * WALL_MOTTLE_HU + paint.hu("muscle")
     mottled = slow.refine(mottled)
-    canvas.blend(whole, mottled, canvas.coverage(wall))
+    canvas.blend(box, mottled, canvas.coverage(wall))
     del wall, mottled
-    cavity = canvas.distance(whole, trunk.cavity, coarse_mm=LAYER_STEP_MM)
+    cavity = canvas.distance(box, trunk.cavity, coarse_mm=LAYER_STEP_MM)
     fat = septa.mul_(MESENTERY_HU).add_(paint.hu("visceral_fat"))
-    canvas.blend(whole, fat, canvas.coverage(cavity))
+    canvas.blend(box, fat, canvas.coverage(cavity))
 
 
-def _strands(canvas: Canvas, texture: Texture) -> torch.Tensor:
+def _strands(box: Box, texture: Texture) -> torch.Tensor:
     """Sparse positive streaks: septa and small vessels of fat, mostly 0."""
-    box = canvas.whole().coarse(SEPTA_STEP_MM)
-    return box.refine((texture.sample(*box.coordinates()).abs() - 1.0).clamp(min=0))
+    coarse = box.coarse(SEPTA_STEP_MM)
+    return coarse.refine((texture.sample(*coarse.coordinates()).abs() - 1.0).clamp(min=0))
 
 
 def _paint_table(paint: Paint, trunk: Trunk) -> None:
