@@ -155,7 +155,18 @@ def paint_ligament(paint: Paint, vertebra: Vertebra) -> None:
 def body_mineral(
     vertebra: Vertebra, bone: Trabecular, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor
 ) -> torch.Tensor:
-    """Mineral relative to the body's mean at local coordinates in mm, broadcast shape of them."""
+    """Mineral of a body at places in it, relative to the body's mean.
+
+    Args:
+        vertebra: Gives the body's size.
+        bone: Its spongy bone.
+        u: To the right, mm.
+        v: Forwards, mm.
+        w: Upwards, mm.
+
+    Returns:
+        Broadcast shape of u, v and w.
+    """
     half_depth, half = vertebra.depth / 2, vertebra.height / 2
     return bone.relative(u, v / half_depth, w / half, half_depth, half)
 

@@ -275,7 +275,11 @@ class Canvas:
     def distance(
         self, box: Box, shape: Distance, frame: Frame = WORLD, coarse_mm: float | None = None
     ) -> torch.Tensor:
-        """Signed distance of a shape over a box, mm, broadcastable to [X, Y, Z]."""
+        """Signed distance of a shape over a box; arguments as in `paint`.
+
+        Returns:
+            Distance, mm, broadcastable to [X, Y, Z].
+        """
         if coarse_mm is None:
             return shape(*box.coordinates(frame))
         sampled = box.coarse(coarse_mm)

@@ -44,6 +44,8 @@ HIPS_STEP, SIZE_STEP, MOST_STEPS = 0.02, 0.01, 60
 class Trunk:
     """Outline of the trunk about the spine; millimetres in RAS+.
 
+    Its layers give signed distances, mm, first-order, at x, y and z that broadcast.
+
     Attributes:
         bmi: Body mass index, kg/m².
         half_width: Half the transverse diameter at the waist.
@@ -223,10 +225,9 @@ def draw_trunk(
 def _made_to_hold(trunk: Trunk, pelvis: Pelvis) -> Trunk:
     """Broaden the hips and deepen the trunk until the bones of hips and thighs are covered."""
     rods = [*pelvis.parts, *femur(pelvis)]
-    ends = np.array(
-        [[*rod.start, rod.radii[0]] for rod in rods] + [[*rod.end, rod.radii[1]] for rod in rods]
-    )
-    ends = np.concatenate([ends, ends * [-1, 1, 1, 1]])
+    starts = [[*rod.start, rod.radii[0]] for rod in rods]
+    ends = np.array([*starts, *([*rod.end, rod.radii[1]] for rod in rods)])
+    ends = np.concatenate([ends, ends * np.array([-1.0, 1.0, 1.0, 1.0])])
     x, y, z, radius = torch.tensor(ends, dtype=torch.float32).T
     cover = radius + trunk.fat[0] + HIP_COVER_MM
 
