@@ -13,14 +13,14 @@ import numpy as np
 import torch
 
 from tools.levels import LABEL_IDS
-from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.bones import Labels
-from tools.phantom.canvas import Canvas
+from tools.phantom.anatomy.bones import Labels
+from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.phantom.draw import draw, paint_spine
+from tools.phantom.drawing.canvas import Canvas
+from tools.phantom.drawing.painting import Paint
 from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
-from tools.phantom.painting import Paint
-from tools.phantom.patient import Patient, draw_patient
-from tools.phantom.scanner import SCANNERS, acquire, fine_step_mm
+from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.volumes import Grid, reorient
 

@@ -31,7 +31,7 @@ from tools.phantom import completion, datalists
 from tools.phantom import recipe as recipes
 from tools.phantom.case import simulate
 from tools.phantom.completion import Job
-from tools.phantom.scanner import SCANNERS
+from tools.phantom.imaging.scanner import SCANNERS
 
 SETTINGS_FILE = "cohort.json"
 TRUTH_FILE = "truth.json"

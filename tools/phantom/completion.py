@@ -40,7 +40,7 @@ _RECORD = "completion"
 """The key of ``truth/<case>.json`` that says what the case was made from and of which files."""
 
 _REPOSITORY = Path(__file__).parents[2]
-_SCANNER_FOLDER = Path(__file__).with_name("scanners")
+_SCANNER_FOLDER = Path(__file__).parent / "imaging" / "scanners"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tools.phantom.beam import Beam
-from tools.phantom.bones import (
+from tools.phantom.anatomy.bones import (
     Labels,
     paint_canal,
     paint_disc,
@@ -16,17 +15,18 @@ from tools.phantom.bones import (
     paint_vertebra,
     shell_hu,
 )
-from tools.phantom.bowel import paint_bowel
-from tools.phantom.canvas import WORLD, Canvas
-from tools.phantom.muscles import paint_muscles
-from tools.phantom.organs import paint_organs
-from tools.phantom.painting import Paint
-from tools.phantom.patient import Patient
-from tools.phantom.pelvis import paint_pelvis
-from tools.phantom.ribs import paint_ribs
-from tools.phantom.sacrum_painting import paint_sacrum
-from tools.phantom.trunk_painting import LAYER_STEP_MM, paint_trunk
-from tools.phantom.vessels import paint_vessels
+from tools.phantom.anatomy.bowel import paint_bowel
+from tools.phantom.anatomy.muscles import paint_muscles
+from tools.phantom.anatomy.organs import paint_organs
+from tools.phantom.anatomy.patient import Patient
+from tools.phantom.anatomy.pelvis import paint_pelvis
+from tools.phantom.anatomy.ribs import paint_ribs
+from tools.phantom.anatomy.sacrum_painting import paint_sacrum
+from tools.phantom.anatomy.trunk_painting import LAYER_STEP_MM, paint_trunk
+from tools.phantom.anatomy.vessels import paint_vessels
+from tools.phantom.drawing.canvas import WORLD, Canvas
+from tools.phantom.drawing.painting import Paint
+from tools.phantom.physics.beam import Beam
 from tools.volumes import Grid
 
 #: Voxels drawn at a time: memory stays small whatever the scan's size.

@@ -7,7 +7,7 @@ import math
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from tools.phantom.patient import Patient
+from tools.phantom.anatomy.patient import Patient
 from tools.volumes import Grid
 
 #: Half width of the slab about the spine, mm.

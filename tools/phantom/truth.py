@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tools.phantom.beam import REFERENCE_BEAM
-from tools.phantom.bones import (
+from tools.phantom.anatomy.bones import (
     CORE_DEPTH_MM,
     FILLET_MM,
     POSTERIOR_CORTEX_MM,
@@ -21,13 +20,14 @@ from tools.phantom.bones import (
     body_mineral,
     rods,
 )
-from tools.phantom.canvas import Box, Canvas
-from tools.phantom.painting import union_distance
-from tools.phantom.patient import Patient
-from tools.phantom.qct import qct_ha
-from tools.phantom.spine import Vertebra
-from tools.phantom.trabecular import Trabecular
-from tools.phantom.vertebra import BodyShape, posterior_parts
+from tools.phantom.anatomy.patient import Patient
+from tools.phantom.anatomy.spine import Vertebra
+from tools.phantom.anatomy.trabecular import Trabecular
+from tools.phantom.anatomy.vertebra import BodyShape, posterior_parts
+from tools.phantom.drawing.canvas import Box, Canvas
+from tools.phantom.drawing.painting import union_distance
+from tools.phantom.physics.beam import REFERENCE_BEAM
+from tools.phantom.physics.qct import qct_ha
 from tools.volumes import Grid
 
 #: Step of the integration grid, mm.

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from tools.phantom import recipe
-from tools.phantom.patient import Patient, draw_patient
+from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.volumes import Grid
 
 

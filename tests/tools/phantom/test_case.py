@@ -9,7 +9,7 @@ import pytest
 from tests.tools.phantom import scene
 from tools.levels import LABEL_IDS
 from tools.phantom import case
-from tools.phantom.scanner import SCANNERS
+from tools.phantom.imaging.scanner import SCANNERS
 from tools.volumes import reorient
 
 ORIENTATIONS = ("LPS", "LAS", "RPS", "LPI", "PIR", "ASL")

@@ -426,7 +426,11 @@ def test_cohort_of_another_version_is_refused(calls, tmp_path, monkeypatch):
 
 def test_version_covers_the_sources_that_draw_a_patient_and_no_others():
     sources = {path.as_posix() for path in completion._sources_of(Path("tools/phantom/case.py"))}
-    assert {"tools/phantom/case.py", "tools/phantom/scanner.py", "tools/volumes.py"} <= sources
+    assert {
+        "tools/phantom/case.py",
+        "tools/phantom/imaging/scanner.py",
+        "tools/volumes.py",
+    } <= sources
     assert "tools/phantom/cohort.py" not in sources
 
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from tests.tools.phantom import imaging, scene
+from tests.tools.phantom import protocols, scene
 from tools.levels import LABEL_IDS
-from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.canvas import WORLD, Canvas
 from tools.phantom.draw import draw
+from tools.phantom.drawing.canvas import WORLD, Canvas
 from tools.phantom.field import bounds_mm, fine_grid
-from tools.phantom.scanner import acquire
+from tools.phantom.imaging.scanner import acquire
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.volumes import reorient
 
 BEAMS = {80: Beam(80.0, 9.0, 25.0), 120: REFERENCE_BEAM, 140: Beam(140.0, 9.0, 32.0)}
@@ -141,10 +141,10 @@ def test_slabs_do_not_show(monkeypatch):
 def test_a_soft_kernel_leaves_the_core_as_it_is(fine, thickness_mm):
     """Sharpness and slice thickness change the core's mean by less than 3 HU, noise left out."""
     drawing, grid, shown = fine
-    protocol = imaging.protocol(
-        kernel=imaging.SOFT, pixel_mm=1.0, thickness_mm=thickness_mm, interval_mm=1.0
+    protocol = protocols.protocol(
+        kernel=protocols.SOFT, pixel_mm=1.0, thickness_mm=thickness_mm, interval_mm=1.0
     )
-    image = acquire(drawing.hu, protocol, 1.0, imaging.seeded(), water_cm=25.0)
+    image = acquire(drawing.hu, protocol, 1.0, protocols.seeded(), water_cm=25.0)
     x, y, z = Canvas(grid, 0.0).whole().coordinates(WORLD)
     for level in ("L1", "L2", "L3", "L4"):
         body = shown.spine.vertebrae[level]

@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.materials import MATERIALS, ha_insert
 from tools.phantom.objects.layers import Layer, box, draw, ellipse
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.physics.materials import MATERIALS, ha_insert
 
 ESP_DENSITIES_MG_CM3 = (50.0, 100.0, 200.0)
 """Trabecular HA, mg/cm3, of the vertebrae from bottom to top."""

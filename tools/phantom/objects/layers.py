@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tools.phantom.beam import Beam
-from tools.phantom.materials import MATERIALS, Material
+from tools.phantom.physics.beam import Beam
+from tools.phantom.physics.materials import MATERIALS, Material
 
 Outline = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Maps x and y, mm, to the signed distance from the outline, mm, negative inside."""

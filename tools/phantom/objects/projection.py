@@ -14,9 +14,9 @@ from collections.abc import Sequence
 import numpy as np
 from skimage.transform import iradon, radon
 
-from tools.phantom.beam import Beam
-from tools.phantom.materials import MATERIALS, Material
 from tools.phantom.objects.layers import Layer, axis_mm, fractions
+from tools.phantom.physics.beam import Beam
+from tools.phantom.physics.materials import MATERIALS, Material
 
 PIXEL_MM = 1.5
 """Pixel and detector bin, mm: inserts of 20 mm and more need no finer one."""

@@ -12,9 +12,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.materials import MATERIALS, Material, ha_insert
 from tools.phantom.objects.layers import Layer, draw, ellipse
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.physics.materials import MATERIALS, Material, ha_insert
 
 ROD_DENSITIES_MG_CM3 = (25.0, 75.0, 125.0, 175.0, 225.0)
 """HA of the rods, mg/cm3, as the certificate states them; none equals an ESP insert."""

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from tools.phantom.beam import REFERENCE_BEAM
-from tools.phantom.materials import MATERIALS, ha_insert
 from tools.phantom.objects.esp import BODY_SIZES_MM, draw_esp, esp_layers
 from tools.phantom.objects.layers import Layer, axis_mm, box, draw, ellipse, fractions
 from tools.phantom.objects.rods import draw_rods
+from tools.phantom.physics.beam import REFERENCE_BEAM
+from tools.phantom.physics.materials import MATERIALS, ha_insert
 
 
 @pytest.mark.parametrize("spacing", [(0.7, 0.7, 1.0), (1.3, 1.3, 3.0)])

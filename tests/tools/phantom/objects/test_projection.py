@@ -5,13 +5,13 @@ from functools import cache
 import numpy as np
 import pytest
 
-from tools.phantom.beam import REFERENCE_BEAM, Beam
-from tools.phantom.materials import MATERIALS, ha_insert
 from tools.phantom.objects.esp import BODY_SIZES_MM, ESP_DENSITIES_MG_CM3, esp_layers
 from tools.phantom.objects.layers import Layer, axis_mm, ellipse
 from tools.phantom.objects.projection import PIXEL_MM, scan_slice, water_correction
 from tools.phantom.objects.reader import Calibration, calibrate, insert_means
 from tools.phantom.objects.rods import ROD_DENSITIES_MG_CM3, rod_layers
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.physics.materials import MATERIALS, ha_insert
 
 SPACING_MM = (PIXEL_MM, PIXEL_MM, 10.0)
 MARGIN_MM = 30.0

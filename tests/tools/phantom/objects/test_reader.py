@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from tools.phantom.beam import Beam
-from tools.phantom.materials import MATERIALS, Material
+from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.objects import reader
 from tools.phantom.objects.esp import ESP_DENSITIES_MG_CM3, draw_esp
 from tools.phantom.objects.reader import calibrate, insert_means, read_inserts, rod_means
 from tools.phantom.objects.rods import ROD_DENSITIES_MG_CM3, draw_rods
-from tools.phantom.scanner import SCANNERS, acquire, fine_step_mm
+from tools.phantom.physics.beam import Beam
+from tools.phantom.physics.materials import MATERIALS, Material
 
 WATER_CM = 22.4
 """Water-equivalent size of the ESP, cm: geometric mean of 280 and 180 mm."""

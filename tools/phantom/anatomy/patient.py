@@ -1,0 +1,101 @@
+"""One digital patient: everything that is drawn once and shown by every scan of this patient."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tools.phantom.anatomy.bowel import Loop, draw_bowel
+from tools.phantom.anatomy.muscles import Muscles, draw_muscles
+from tools.phantom.anatomy.organs import Blob, draw_organs
+from tools.phantom.anatomy.pelvis import Pelvis, draw_pelvis
+from tools.phantom.anatomy.ribs import Rib, draw_ribs
+from tools.phantom.anatomy.sacrum import Sacrum, draw_sacrum
+from tools.phantom.anatomy.spine import Spine, draw_spine
+from tools.phantom.anatomy.tissues import draw_tissues
+from tools.phantom.anatomy.trabecular import Trabecular, draw_density, draw_trabecular
+from tools.phantom.anatomy.trunk import Trunk, draw_trunk
+from tools.phantom.anatomy.vessels import Vessels, draw_vessels
+from tools.phantom.drawing.texture import Texture
+from tools.phantom.physics.materials import Material
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A digital patient; lengths in mm, RAS+ with the sacral endplate's middle as origin.
+
+    Attributes:
+        sex: "F" or "M".
+        age: Years.
+        density: QCT density the bodies were drawn around, mg/cm³ HA.
+        tissues: Soft tissues by name.
+        spine: Vertebrae and alignment.
+        bones: Spongy bone by level.
+        sacrum: Sacrum and coccyx.
+        pelvis: Hip bones and femora.
+        ribs: Ribs T7-T12.
+        trunk: Outline, walls, lungs.
+        muscles: Muscles about the spine.
+        organs: Organs of the abdomen and pelvis.
+        bowel: Colon and small bowel.
+        vessels: Aorta, caval vein, iliac vessels.
+        broad: Slow texture of soft tissue.
+        strands: Fine texture of fat.
+    """
+
+    sex: str
+    age: float
+    density: float
+    tissues: dict[str, Material]
+    spine: Spine
+    bones: dict[str, Trabecular]
+    sacrum: Sacrum
+    pelvis: Pelvis
+    ribs: list[Rib]
+    trunk: Trunk
+    muscles: Muscles
+    organs: list[Blob]
+    bowel: list[Loop]
+    vessels: Vessels
+    broad: Texture
+    strands: Texture
+
+
+def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: float) -> Patient:
+    """Draw a patient.
+
+    Args:
+        rng: Random stream; the patient is a function of it.
+        population: `women` (share) and `age_years` {mean, sd, min, max} of a recipe.
+        oral_contrast: Probability of oral contrast medium.
+    """
+    age_years = population["age_years"]
+    sex = "F" if rng.random() < population["women"] else "M"
+    age = float(
+        np.clip(rng.normal(age_years["mean"], age_years["sd"]), age_years["min"], age_years["max"])
+    )
+    contrast = bool(rng.random() < oral_contrast)
+    spine = draw_spine(rng, sex, age)
+    density = draw_density(rng, sex, age)
+    sacrum = draw_sacrum(rng, spine)
+    pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
+    trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
+    return Patient(
+        sex=sex,
+        age=age,
+        density=density,
+        tissues=draw_tissues(rng),
+        spine=spine,
+        bones=draw_trabecular(rng, sex, age, density),
+        sacrum=sacrum,
+        pelvis=pelvis,
+        ribs=draw_ribs(rng, spine, trunk),
+        trunk=trunk,
+        muscles=draw_muscles(rng, age, sex),
+        organs=draw_organs(rng, spine, trunk, sex, contrast),
+        bowel=draw_bowel(rng, spine, trunk, contrast),
+        vessels=draw_vessels(rng, spine, trunk, pelvis, age, sex),
+        broad=Texture.draw(rng, float(rng.uniform(9, 16)), 24),
+        strands=Texture.draw(rng, float(rng.uniform(4, 7))),
+    )

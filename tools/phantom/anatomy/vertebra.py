@@ -1,0 +1,194 @@
+"""The shape of one vertebra: body and posterior elements, as signed distances in its own frame."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from tools.phantom.anatomy.spine import Vertebra
+from tools.phantom.drawing.shapes import capsule, smooth_max, superellipse
+
+#: Rounding of the body's rim, mm.
+RIM_ROUNDING_MM = 1.6
+#: Share of the endplate's half size that is concave; the rest is the flat ring apophysis.
+DISH_SHARE = 0.86
+
+
+@dataclass(frozen=True)
+class Part:
+    """A rod of a bone: see `shapes.capsule`."""
+
+    start: tuple[float, float, float]
+    end: tuple[float, float, float]
+    radii: tuple[float, float]
+    flatten: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+    def distance(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Signed distance, mm."""
+        return capsule(u, v, w, self.start, self.end, self.radii, self.flatten)
+
+    def reach(self) -> float:
+        """How far its surface lies from its axis at most, mm."""
+        return max(self.radii) * max(self.flatten)
+
+
+@dataclass(frozen=True)
+class BodyShape:
+    """Geometry of a vertebral body in its frame."""
+
+    vertebra: Vertebra
+
+    def endplates(self, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Heights w of the upper and the lower endplate above a place (u, v), mm."""
+        body = self.vertebra
+        slope = float(np.tan(np.radians(body.wedge / 2)))
+        side = float(np.tan(np.radians(body.lean / 2)))
+        plane = body.height / 2 - slope * v - side * u
+        # The dish lies between the front wall and the hollow of the posterior wall, apex behind.
+        half = (body.depth - body.dent) / 2
+        middle = body.dent / 2 - 0.3 * body.apex * half
+        q = (u / (DISH_SHARE * body.width / 2)) ** 2
+        q = q + ((v - middle) / ((DISH_SHARE - 0.3 * body.apex) * half)) ** 2
+        dish = (1 - q).clamp(min=0) ** 0.8
+        return plane - body.concavity[0] * dish, -plane + body.concavity[1] * dish
+
+    def outline(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Distance to the side wall, mm."""
+        body = self.vertebra
+        t = (w / (body.height / 2)).clamp(-1, 1)
+        size = 1 + (body.flare - 1) * (1 - t) / 2
+        size = size * (1 - body.waist * (1 - t * t))
+        half_width, half_depth = size * (body.width / 2), size * (body.depth / 2)
+        bump = (1 - (u / (0.62 * body.width / 2)) ** 2).clamp(min=0)
+        behind = half_depth - body.dent * bump
+        return superellipse(
+            u, v, half_width, torch.where(v < 0, behind, half_depth), body.squareness
+        )
+
+    def distance(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the body's surface, mm."""
+        top, bottom = self.endplates(u, v)
+        ends = torch.maximum(w - top, bottom - w)
+        return smooth_max(ends, self.outline(u, v, w), RIM_ROUNDING_MM)
+
+    def corners(self) -> np.ndarray:
+        """RAS+ millimetres of points whose hull holds the body, [N, 3]."""
+        body = self.vertebra
+        half = np.array([body.width, body.depth, body.height]) / 2 * [body.flare, body.flare, 1]
+        half[2] += body.depth / 2 * abs(np.tan(np.radians(body.wedge / 2))) + 0.5
+        signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
+        return body.frame.to_world(signs * half)
+
+    def heights_mm(self) -> dict[str, float]:
+        """Heights in the mid-sagittal plane: at the front and back walls and in the middle."""
+        body = self.vertebra
+        # The rim's rounding ends about its radius inside the wall.
+        inset = body.depth / 2 - RIM_ROUNDING_MM
+        places = {"anterior": inset, "middle": 0.0, "posterior": -inset + body.dent}
+        heights = {}
+        for name, v in places.items():
+            top, bottom = self.endplates(torch.zeros(1), torch.tensor([v]))
+            heights[name] = float(top - bottom)
+        return heights
+
+
+def posterior_parts(vertebra: Vertebra) -> list[Part]:
+    """Pedicles, articular, transverse and spinous processes and laminae, in the body's frame."""
+    return _lumbar(vertebra) if vertebra.level.startswith("L") else _thoracic(vertebra)
+
+
+def _lumbar(vertebra: Vertebra) -> list[Part]:
+    scale, height = vertebra.scale, vertebra.height
+    back = -vertebra.depth / 2
+    canal_back = back - vertebra.canal_depth
+    half_canal, pedicle = vertebra.canal_width / 2, vertebra.pedicle_width
+    beside = half_canal + pedicle / 2 - 1
+    pedicle_height = np.clip(14.5 * scale / pedicle, 1.0, 1.9)
+    spine_end = canal_back - (26 if vertebra.level == "L5" else 32) * scale
+    parts = []
+    for side in (-1, 1):
+        pillar = (side * (beside + 1), back - 13 * scale, 0.0)
+        parts += [
+            Part(
+                (side * beside, back + 3, 0.2 * height),
+                (side * beside, back - 10 * scale, 0.2 * height),
+                (pedicle / 2, pedicle / 2),
+                (1.0, 1.0, float(pedicle_height)),
+            ),
+            Part((side * (beside + 3), back - 11 * scale, height / 2 + 4), pillar, (4.6, 5.5)),
+            Part(
+                pillar,
+                (side * (half_canal + 1), canal_back - 2, -height / 2 - 7 * scale),
+                (5.5, 4.8),
+            ),
+            Part(
+                (side * (half_canal + 1.5), canal_back + 2, -1.0),
+                (side * 1.0, canal_back - 5 * scale, -5.0 * scale),
+                (2.9, 3.0),
+                (1.0, 1.0, 3.0),
+            ),
+            Part(
+                (side * (beside + pedicle / 2), back - 9 * scale, 0.15 * height),
+                (side * (vertebra.width / 2 + 23 * scale), back - 16 * scale, 0.24 * height),
+                (4.4, 2.6),
+                (1.0, 0.8, 1.2),
+            ),
+        ]
+    parts.append(
+        Part(
+            (0.0, canal_back - 4 * scale, -5.0 * scale),
+            (0.0, spine_end, -10.0 * scale),
+            (2.9, 3.6),
+            (1.0, 1.0, 2.9),
+        )
+    )
+    return parts
+
+
+def _thoracic(vertebra: Vertebra) -> list[Part]:
+    scale, height = vertebra.scale, vertebra.height
+    back = -vertebra.depth / 2
+    canal_back = back - vertebra.canal_depth
+    half_canal, pedicle = vertebra.canal_width / 2, vertebra.pedicle_width
+    beside = half_canal + pedicle / 2 - 1
+    number = int(vertebra.level[1:])
+    # Transverse processes shrink and spines straighten from T10 to T12.
+    across = {12: 8.0, 11: 11.0}.get(number, 21.0) * scale
+    drop = {12: 10.0, 11: 13.0, 10: 18.0}.get(number, 24.0) * scale
+    parts = []
+    for side in (-1, 1):
+        parts += [
+            Part(
+                (side * beside, back + 3, 0.24 * height),
+                (side * beside, back - 9 * scale, 0.24 * height),
+                (pedicle / 2, pedicle / 2),
+                (1.0, 1.0, 1.6),
+            ),
+            Part(
+                (side * (beside + 1), back - 11 * scale, height / 2 + 3),
+                (side * beside, canal_back, -height / 2 - 5 * scale),
+                (4.0, 4.2),
+            ),
+            Part(
+                (side * (half_canal + 1), canal_back + 2, 0.0),
+                (side * 1.0, canal_back - 4 * scale, -3.0),
+                (2.7, 2.8),
+                (1.0, 1.0, 3.2),
+            ),
+            Part(
+                (side * (beside + 1), back - 11 * scale, 0.2 * height),
+                (side * (beside + across), back - 11 * scale - 0.55 * across, 0.3 * height),
+                (4.6, 4.0),
+            ),
+        ]
+    parts.append(
+        Part(
+            (0.0, canal_back - 3 * scale, -4.0),
+            (0.0, canal_back - 28 * scale, -4.0 - drop),
+            (2.7, 2.9),
+            (1.0, 1.0, 2.1),
+        )
+    )
+    return parts

@@ -1,0 +1,1 @@
+"""Painting on voxel grids: canvas, signed distances, textures."""

@@ -1,0 +1,1 @@
+"""The simulated scanner: protocols, sharpness, slice profile, noise."""

@@ -1,0 +1,1 @@
+"""Matter and rays: materials, beam, HU, QCT calibration."""
