@@ -67,7 +67,7 @@ def phantom(
             test; others only test.
         recipe: Who is scanned and how: the name of a packaged recipe or the path of a YAML file.
         format: File format of the images: nifti.
-        workers: Processes that work at once; each takes up to 11 GB of memory for a whole abdomen
+        workers: Processes that work at once; each takes up to 7 GB of memory for a whole abdomen
             at the finest spacing.
         paired: Scan the same patients on every scanner.
 
