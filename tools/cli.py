@@ -69,6 +69,10 @@ def main(commands: Mapping[str, Command], intro: str, words: Sequence[str]) -> i
         return _fail(f"error: {error}", EXIT_REQUEST)
     except OSError as error:
         return _fail(f"error: {_os_error(error)}", EXIT_MACHINE)
+    except (MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and "can't allocate memory" not in str(error):
+            raise
+        return _fail("error: out of memory; ask for fewer workers or a coarser scan", EXIT_MACHINE)
     return EXIT_DONE
 
 

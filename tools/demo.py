@@ -20,8 +20,8 @@ from tools import __version__, page
 from tools import pictures as pic
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
+from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case, simulate
-from tools.phantom.truth import SLAB_MM
 from tools.threads import single_thread
 from tools.volumes import save_nifti, write_atomically
 

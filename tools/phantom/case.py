@@ -6,6 +6,7 @@ scan = case.simulate(recipe.load("standard"), seed=0, index=0)
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,6 +25,8 @@ from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.volumes import Grid, reorient
 
+#: Voxels that a scan may be drawn on: 16 GB of memory.
+MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
 _PATIENT, _SCAN, _NOISE = 0, 1, 2
 
@@ -68,7 +71,8 @@ def simulate(
         device: Torch device that draws.
 
     Raises:
-        ValueError: If the scanner is unknown or lacks the recipe's kernel.
+        ValueError: If the scanner is unknown or lacks the recipe's kernel, or if the scan would
+            have more voxels than memory holds.
     """
     machine = SCANNERS[scanner]
     scan = recipe["scan"]
@@ -81,6 +85,7 @@ def simulate(
     step = fine_step_mm(protocol)
     steps = round(protocol.interval_mm / step)
     fine = fine_grid(corners, protocol.pixel_mm, step, steps, turn)
+    _refuse_too_large(fine)
     water = patient.trunk.water_equivalent_cm()
     beam = Beam(protocol.kvp, protocol.filter_al_mm, water)
     drawing = draw(patient, fine, beam, protocol.dark_canal_hu, device)
@@ -105,6 +110,16 @@ def simulate(
     }
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
     return Case(image_array, labels, trabecular, posterior, turned[0][1], _plain(truth))
+
+
+def _refuse_too_large(grid: Grid) -> None:
+    """Raise before memory runs out: a drawn voxel takes about 20 bytes."""
+    count = math.prod(grid.shape)
+    if count > MOST_VOXELS:
+        raise ValueError(
+            f"a scan of {count / 1e6:.0f} million voxels is above the limit of "
+            f"{MOST_VOXELS / 1e6:.0f}: choose larger pixel_mm, thickness_mm or interval_ratio"
+        )
 
 
 def label(patient: Patient, grid: Grid, device: str = "cpu") -> Labels:

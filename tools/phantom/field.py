@@ -8,6 +8,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from tools.phantom.anatomy.patient import Patient
+from tools.phantom.truth import rim_points
 from tools.volumes import Grid
 
 #: Half width of the slab about the spine, mm.
@@ -15,8 +16,11 @@ SLAB_HALF_WIDTH_MM = 35.0
 #: Air around the skin, and table below it, that a whole-width field shows, mm.
 AIR_MM = 14.0
 TABLE_MM = 48.0
-#: About the centres of T10 to S5 these margins hold all bodies and the sacrum, mm.
-SPINE_MARGIN_MM = np.array([[62.0, 32.0, 22.0], [62.0, 40.0, 16.0]])
+#: Levels that a label map of the spine alone shows above the sacrum, and the margin about them, mm.
+SPINE_LEVELS = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+BODY_MARGIN_MM = 5.0
+#: Margin about the centres of the sacral segments that holds the alae, mm.
+SACRUM_MARGIN_MM = np.array([66.0, 32.0, 26.0])
 
 
 def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndarray:
@@ -91,8 +95,10 @@ def slice_grid(fine: Grid, steps: int) -> Grid:
 
 
 def spine_bounds_mm(patient: Patient) -> np.ndarray:
-    """Corners of the box about T10 to the sacrum, RAS+ millimetres."""
-    centers = np.array([v.frame.origin for v in patient.spine.vertebrae.values()][:8])
+    """Corners of the box that holds the bodies T10 to L5 and the sacrum, RAS+ mm, [2, 3]."""
+    bodies = [rim_points(patient.spine.vertebrae[level]) for level in SPINE_LEVELS]
+    points = np.concatenate(bodies)
     ends = np.array([segment.frame.origin for segment in patient.sacrum.segments])
-    points = np.concatenate([centers, ends])
-    return np.array([points.min(0) - SPINE_MARGIN_MM[0], points.max(0) + SPINE_MARGIN_MM[1]])
+    low = np.minimum(points.min(0) - BODY_MARGIN_MM, ends.min(0) - SACRUM_MARGIN_MM)
+    high = np.maximum(points.max(0) + BODY_MARGIN_MM, ends.max(0) + SACRUM_MARGIN_MM)
+    return np.array([low, high])

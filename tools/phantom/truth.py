@@ -21,6 +21,7 @@ from tools.phantom.anatomy.bones import (
     rods,
 )
 from tools.phantom.anatomy.patient import Patient
+from tools.phantom.anatomy.slab import in_slab
 from tools.phantom.anatomy.spine import Vertebra
 from tools.phantom.anatomy.trabecular import Trabecular
 from tools.phantom.anatomy.vertebra import BodyShape, posterior_parts
@@ -32,10 +33,6 @@ from tools.volumes import Grid
 
 #: Step of the integration grid, mm.
 STEP_MM = 1.0
-#: QCT measures a slab of this height at the middle of the body (S2: "central slab"), mm.
-SLAB_MM = 9.0
-#: Its border keeps this far from the body's surface, mm: QCT regions leave the cortex out.
-SLAB_DEPTH_MM = 3.0
 #: Rays of the projection with more of the body than this belong to its silhouette, mm.
 SILHOUETTE_MM = 3.0
 
@@ -61,7 +58,7 @@ def level_truth(patient: Patient, level: str) -> dict[str, Any]:
     inside = canvas.coverage(distance)
     relative = body_mineral(vertebra, bone, u, v, w)
     core = distance < -CORE_DEPTH_MM
-    slab = (distance < -SLAB_DEPTH_MM) & (w.abs() <= SLAB_MM / 2)
+    slab = in_slab(distance, w)
     weight = inside / inside.sum()
     centroid = [float((weight * part).sum()) for part in (u, v, w)]
     heights = shape.heights_mm()

@@ -6,6 +6,7 @@ import torch
 
 from tests.tools.phantom import scene
 from tools.levels import LABEL_IDS
+from tools.phantom.anatomy.slab import SLAB_DEPTH_MM, SLAB_MM
 from tools.phantom.anatomy.trabecular import mass_for_reading
 from tools.phantom.anatomy.vertebra import BodyShape
 from tools.phantom.draw import draw
@@ -13,7 +14,7 @@ from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.physics.beam import REFERENCE_BEAM
 from tools.phantom.physics.materials import MATERIALS
 from tools.phantom.physics.qct import qct_ha
-from tools.phantom.truth import SLAB_DEPTH_MM, SLAB_MM, level_truth, rim_points
+from tools.phantom.truth import level_truth, rim_points
 
 LUMBAR = ("L1", "L2", "L3", "L4")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.stats import truncnorm
 
 from tools.phantom.anatomy.bowel import Loop, draw_bowel
 from tools.phantom.anatomy.muscles import Muscles, draw_muscles
@@ -12,6 +13,7 @@ from tools.phantom.anatomy.organs import Blob, draw_organs
 from tools.phantom.anatomy.pelvis import Pelvis, draw_pelvis
 from tools.phantom.anatomy.ribs import Rib, draw_ribs
 from tools.phantom.anatomy.sacrum import Sacrum, draw_sacrum
+from tools.phantom.anatomy.slab import settle
 from tools.phantom.anatomy.spine import Spine, draw_spine
 from tools.phantom.anatomy.tissues import draw_tissues
 from tools.phantom.anatomy.trabecular import Trabecular, draw_density, draw_trabecular
@@ -70,11 +72,8 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         population: `women` (share) and `age_years` {mean, sd, min, max} of a recipe.
         oral_contrast: Probability of oral contrast medium.
     """
-    age_years = population["age_years"]
     sex = "F" if rng.random() < population["women"] else "M"
-    age = float(
-        np.clip(rng.normal(age_years["mean"], age_years["sd"]), age_years["min"], age_years["max"])
-    )
+    age = _draw_age(rng, **population["age_years"])
     contrast = bool(rng.random() < oral_contrast)
     spine = draw_spine(rng, sex, age)
     density = draw_density(rng, sex, age)
@@ -87,7 +86,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         density=density,
         tissues=draw_tissues(rng),
         spine=spine,
-        bones=draw_trabecular(rng, sex, age, density),
+        bones=settle(spine, draw_trabecular(rng, sex, age, density)),
         sacrum=sacrum,
         pelvis=pelvis,
         ribs=draw_ribs(rng, spine, trunk),
@@ -99,3 +98,11 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         broad=Texture.draw(rng, float(rng.uniform(9, 16)), 24),
         strands=Texture.draw(rng, float(rng.uniform(4, 7))),
     )
+
+
+def _draw_age(rng: np.random.Generator, mean: float, sd: float, min: float, max: float) -> float:  # noqa: A002 - the recipe's own keys
+    """Draw from a normal distribution cut off at both ends, years."""
+    if sd == 0:
+        return float(np.clip(mean, min, max))
+    low, high = (min - mean) / sd, (max - mean) / sd
+    return float(truncnorm.ppf(rng.random(), low, high, mean, sd))

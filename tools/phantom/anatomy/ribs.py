@@ -45,6 +45,9 @@ RIB_SIZES = MappingProxyType(
 )
 #: Factor on a rib's size at least and at most.
 SIZE_RANGE = (0.55, 1.4)
+#: Share of patients with a short 12th rib (published rate), and its length relative to the usual.
+SHORT_LAST_SHARE = 0.126
+SHORT_LAST_FACTOR = (0.3, 0.6)
 
 #: Half height and half thickness of a rib's section, mm (design).
 HALF_HEIGHT_MM = 5.6
@@ -78,6 +81,8 @@ def draw_ribs(rng: np.random.Generator, spine: Spine, trunk: Trunk) -> list[Rib]
     ribs = []
     for level, size in RIB_SIZES.items():
         factor = spine.scale * float(np.clip(rng.normal(1, size.sd), *SIZE_RANGE))
+        if level == "T12" and rng.random() < SHORT_LAST_SHARE:
+            factor *= float(rng.uniform(*SHORT_LAST_FACTOR))
         for side in (-1, 1):
             course = _course(spine, trunk, level, side, size.length * factor, size.drop * factor)
             ribs.append(Rib(level, side, course))

@@ -210,11 +210,12 @@ def crest(sacrum: Sacrum) -> list[Part]:
         back = -segment.above[1] / 2
         roof = back - (14 - 2.0 * number) * scale
         half = 0.38 * segment.above[0]
-        for share in (-0.3, 0.1):
+        # So close together that the roof behind the canal has no gaps.
+        for share in (-0.42, -0.16, 0.1, 0.36):
             w = share * segment.height
             for side in (-1, 1):
                 start, end = (side * half, roof + 8 * scale, w), (0.0, roof - 2, w)
-                parts.append(_rod(segment, start, end, (2.6, 2.6)))
+                parts.append(_rod(segment, start, end, (3.0, 3.0)))
         ridge = roof - (8 - 1.5 * number) * scale
         start, end = (0.0, roof, -0.1 * segment.height), (0.0, ridge, -0.15 * segment.height)
         parts.append(_rod(segment, start, end, (3.0, 3.0)))

@@ -141,7 +141,7 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
             (0.0, canal_back - 4 * scale, -5.0 * scale),
             (0.0, spine_end, -10.0 * scale),
             (2.9, 3.6),
-            (1.0, 1.0, 2.9),
+            (1.0, 1.0, 2.5),
         )
     )
     return parts

@@ -79,7 +79,7 @@ class Vessels:
 
     Attributes:
         aorta: Down to its bifurcation.
-        cava: Down to the iliac veins.
+        cava: Down to where the iliac veins meet.
         aorta_radius: mm.
         cava_radius: mm.
         branches: Iliac arteries and veins as (course, radii).
@@ -126,24 +126,27 @@ def draw_vessels(
     lowest = spine.vertebrae["L4"]
     fork = lowest.frame.point(-offset * 0.4, lowest.depth / 2 + 10, -8.0)
     aorta = np.array([*courses[0], fork])
-    cava = trunk.held(np.array(courses[1]), trunk.fat[1] + trunk.wall + 2 * cava_radius)
-    branches = [branch for side in (-1, 1) for branch in _iliac(fork, pelvis, side)]
+    # The iliac veins meet on the right, a little below the aorta's fork.
+    confluence = lowest.frame.point(13.0, lowest.depth / 2 + 7, -20.0)
+    venous = np.array([*courses[1], confluence])
+    cava = trunk.held(venous, trunk.fat[1] + trunk.wall + 2 * cava_radius)
+    branches = [branch for side in (-1, 1) for branch in _iliac(fork, cava[-1], pelvis, side)]
     plaques = _draw_plaques(rng, aorta, aorta_radius, age)
     return Vessels(aorta, cava, aorta_radius, cava_radius, tuple(branches), plaques)
 
 
 def _iliac(
-    fork: np.ndarray, pelvis: Pelvis, side: int
+    fork: np.ndarray, confluence: np.ndarray, pelvis: Pelvis, side: int
 ) -> list[tuple[np.ndarray, tuple[float, ...]]]:
-    """Artery and vein of one side (+1 right), from the fork along the pelvic brim to the groin."""
+    """Artery and vein of one side (+1 right), from where they part along the brim to the groin."""
     hip = pelvis.hip * vec(side, 1, 1)
     brim = hip + vec(-side * 26, 34, 62)
     groin = hip + vec(-side * 6, 40, 12)
-    halfway = (fork + brim) / 2
     branches = []
-    for shift, radius in zip((vec(0, 0, 0), vec(side * 3, -10, -6)), ILIAC_MM, strict=True):
-        sag = halfway + shift + vec(0, -6, 0)
-        course = np.array([fork + shift, sag, brim + shift, groin + shift])
+    starts = (fork, vec(0, 0, 0)), (confluence, vec(side * 3, -10, -6))
+    for (start, shift), radius in zip(starts, ILIAC_MM, strict=True):
+        sag = (start + brim) / 2 + shift + vec(0, -6, 0)
+        course = np.array([start, sag, brim + shift, groin + shift])
         branches.append((course, tuple(radius * taper for taper in ILIAC_TAPER)))
     return branches
 
