@@ -27,9 +27,9 @@ from tools.volumes import write_atomically
 
 PATIENTS = 12
 COLUMNS = 4
-PIXEL_MM = 1.25
+PIXEL_MM = 1.5
 #: Pixels of one patient's tile: sagittal beside axial over coronal.
-TILE_HEIGHT, SAGITTAL_WIDTH, AXIAL_WIDTH = 340, 230, 330
+TILE_HEIGHT, SAGITTAL_WIDTH, AXIAL_WIDTH = 290, 180, 280
 GAP = 6
 #: What the sheet shows of the standard recipe: scans fine enough for sagittal reformats.
 SCAN = {"pixel_mm": [0.9, 1.1], "thickness_mm": [1.5, 2.0, 3.0], "tilt_deg": 0.0}

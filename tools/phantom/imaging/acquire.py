@@ -2,7 +2,7 @@
 
 In this order: slice profile and sampling along z, point spread in plane, water offset and cupping,
 coloured noise, clipping to 12 bit. Everything works on a few slices at a time so that they stay in
-the cache; one core needs about half a second for 10^7 voxels.
+the cache; one core needs a third of a second for 10^7 voxels.
 """
 
 from __future__ import annotations
