@@ -5,6 +5,7 @@ import pytest
 
 from tests.tools.phantom import scene
 from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.truth import rim_points
 
 
 def bounds(field, seed=0):
@@ -66,12 +67,15 @@ def test_slices_lie_in_the_middle_of_their_fine_ones(steps):
         )
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(40))
 def test_spine_bounds_hold_every_body(seed):
+    """Both rims of every body with room for the voxels that hold them, and every segment."""
     shown = scene.patient(seed)
     low, high = spine_bounds_mm(shown)
     for level in ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"):
-        body = shown.spine.vertebrae[level]
-        half = np.array([body.width, body.depth, body.height]) / 2 + 2
-        assert (body.frame.origin - half > low).all(), level
-        assert (body.frame.origin + half < high).all(), level
+        points = rim_points(shown.spine.vertebrae[level])
+        assert (points - 2 > low).all(), level
+        assert (points + 2 < high).all(), level
+    for segment in shown.sacrum.segments:
+        assert (segment.frame.origin > low).all()
+        assert (segment.frame.origin < high).all()
