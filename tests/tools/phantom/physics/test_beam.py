@@ -62,6 +62,9 @@ PUBLISHED_SLOPES = [
     (70.0, 1.30 / 0.63),
     # 177 HU at 80 kV stands for 130 HU at 120 kV (calcium scoring thresholds; recalled).
     (80.0, 1.30 * 177.0 / 130.0),
+    # Calcium reads 1.47 times more at 80 than at 140 kV (Eur Radiol Exp 2019,
+    # 10.1186/s41747-019-0125-2, table 1).
+    (140.0, 1.30 * 177.0 / 130.0 / 1.47),
 ]
 
 
