@@ -123,7 +123,7 @@ def probe(options: argparse.Namespace, draw: Simulate, recipe: dict[str, Any]) -
         What `probe.json` holds.
     """
     options.out.mkdir(parents=True, exist_ok=True)
-    key = fingerprint(recipe, options.seed, Path(real.__file__).parent)
+    key = fingerprint(recipe, options.seed)
     start = time.monotonic()
     slices = collect(
         draw, recipe, options.seed, options.cases, options.out / f"slices-{key}",

@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
 from tools.levels import LABEL_IDS
+from tools.phantom.completion import software
 from tools.phantom.resample import covering_grid, resample
 from tools.volumes import Grid, write_atomically
 
@@ -36,12 +37,8 @@ THICKNESS_MM = (2.0, 3.0, 4.0)
 #: Classes of the probe.
 BACKGROUND, BODY, SACRUM = 0, 1, 2
 
-#: Files and folders of `tools/phantom` that no patient depends on: a change there keeps the slices.
-NOT_DRAWING = frozenset(
-    {"probe", "checks", "docs", "recipes", "real.py", "tone.py", "cohort.py", "completion.py",
-     "datalists.py", "__pycache__"}
-)  # fmt: skip
-DRAWING_SUFFIXES = frozenset({".py", ".yaml", ".json", ".csv", ".npz"})
+#: What cuts a drawn patient into slices.
+CUTTING_SOURCES = (Path(__file__), Path(__file__).parents[1] / "resample.py")
 
 #: (recipe, seed, index) -> an object with `image`, `labels` and `affine`.
 Simulate = Callable[[dict[str, Any], int, int], Any]
@@ -115,24 +112,19 @@ def cut(case: Any, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return torch.stack(images).numpy(), torch.stack(classes).numpy()
 
 
-def fingerprint(recipe: dict[str, Any], seed: int, phantom: Path) -> str:
-    """Name a set of slices by all that made it: recipe, seed and the code that draws.
+def fingerprint(recipe: dict[str, Any], seed: int) -> str:
+    """Name a set of slices by all that made it: recipe, seed, what draws and what cuts.
 
     Args:
         recipe: The recipe.
         seed: The seed.
-        phantom: Folder of the phantom's code and tables.
 
     Returns:
         12 hexadecimal digits.
     """
-    digest = hashlib.sha256(json.dumps([recipe, seed], sort_keys=True).encode())
-    drawing = [
-        path
-        for path in sorted(phantom.rglob("*"))
-        if path.suffix in DRAWING_SUFFIXES and path.relative_to(phantom).parts[0] not in NOT_DRAWING
-    ]
-    for path in [*drawing, Path(__file__)]:
+    made_by = [recipe, seed, dict(software())]
+    digest = hashlib.sha256(json.dumps(made_by, sort_keys=True).encode())
+    for path in CUTTING_SOURCES:
         digest.update(path.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from tools.phantom.completion import software
+from tools.phantom.probe import slices
 from tools.phantom.probe.slices import (
     BODY,
     OFFSET_BANDS_MM,
@@ -46,14 +48,26 @@ def test_a_rerun_draws_only_what_is_missing(tmp_path: Path) -> None:
     assert first.patients.tolist() == [i for i in range(3) for _ in OFFSET_BANDS_MM]
 
 
-def test_fingerprint_follows_recipe_seed_and_drawing_code_only(tmp_path: Path) -> None:
-    code = tmp_path / "spine.py"
-    code.write_text("a = 1")
-    before = fingerprint({"a": 1}, 0, tmp_path)
-    assert before == fingerprint({"a": 1}, 0, tmp_path)
-    assert before != fingerprint({"a": 2}, 0, tmp_path)
-    assert before != fingerprint({"a": 1}, 1, tmp_path)
-    (tmp_path / "tone.py").write_text("no patient depends on it")
-    assert before == fingerprint({"a": 1}, 0, tmp_path)
-    code.write_text("a = 2")
-    assert before != fingerprint({"a": 1}, 0, tmp_path)
+def test_fingerprint_follows_recipe_and_seed() -> None:
+    before = fingerprint({"a": 1}, 0)
+    assert before == fingerprint({"a": 1}, 0)
+    assert before != fingerprint({"a": 2}, 0)
+    assert before != fingerprint({"a": 1}, 1)
+
+
+def test_fingerprint_follows_what_draws_and_what_cuts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fingerprint({}, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(slices, "software", lambda: {**software(), "phantom_sources_sha256": "other"})
+        assert fingerprint({}, 0) != before
+    assert fingerprint({}, 0) == before
+    for number, source in enumerate(slices.CUTTING_SOURCES):
+        changed = tmp_path / source.name
+        changed.write_bytes(source.read_bytes() + b"\n")
+        sources = list(slices.CUTTING_SOURCES)
+        sources[number] = changed
+        with monkeypatch.context() as patch:
+            patch.setattr(slices, "CUTTING_SOURCES", sources)
+            assert fingerprint({}, 0) != before
