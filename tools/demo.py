@@ -22,6 +22,7 @@ from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case, simulate
+from tools.phantom.cohort import LARGEST_SEED
 from tools.threads import single_thread
 from tools.volumes import save_nifti, write_atomically
 
@@ -88,11 +89,11 @@ def demo(
             spine, to try the installation in seconds.
 
     Raises:
-        ValueError: If the seed is negative, or `output` is a file.
+        ValueError: If the seed is negative or above 2**32 - 1, or `output` is a file.
         OSError: If a file cannot be written; there is no page then.
     """
-    if seed < 0:
-        raise ValueError(f"--seed must be 0 or more, not {seed}")
+    if not 0 <= seed <= LARGEST_SEED:
+        raise ValueError(f"--seed is a whole number from 0 to {LARGEST_SEED}, not {seed}")
     folder = Path(output)
     _prepare(folder)
     begin = time.perf_counter()
@@ -101,7 +102,7 @@ def demo(
         case = simulate(patient_recipe(size), seed, 0)
     drawn = time.perf_counter()
     print(f"drawn in {drawn - begin:.0f} s; writing volumes and pictures ...", flush=True)
-    _write(case, folder, seed)
+    _write(case, folder, seed, size)
     print(f"done in {time.perf_counter() - begin:.0f} s")
     print(f"report: {folder / REPORT}")
 
@@ -126,7 +127,17 @@ def patient_recipe(size: str) -> dict[str, Any]:
     return recipe
 
 
-def _write(case: Case, folder: Path, seed: int) -> None:
+def command(seed: int, size: str) -> str:
+    """Command line that draws the same demo again.
+
+    >>> command(5, "small")
+    'python -m tools demo --seed 5 --size small'
+    """
+    words = f"python -m tools demo --seed {seed}"
+    return words if size == "standard" else f"{words} --size {size}"
+
+
+def _write(case: Case, folder: Path, seed: int, size: str) -> None:
     """Write every file of the demo, the page last."""
     for name in VOLUMES:
         save_nifti(folder / f"{name}.nii.gz", getattr(case, name), case.affine)
@@ -134,7 +145,7 @@ def _write(case: Case, folder: Path, seed: int) -> None:
     figures = dict(draw_pictures(case))
     for name, figure in figures.items():
         _save(folder / PICTURES / f"{name}.png", figure.png)
-    _save(folder / REPORT, report(case, list(figures.values()), seed))
+    _save(folder / REPORT, report(case, list(figures.values()), seed, size))
 
 
 def _save(path: Path, content: str | bytes) -> None:
@@ -186,19 +197,20 @@ def middle_level(levels: Mapping[str, Mapping[str, Any]]) -> str:
     return "L3" if "L3" in names else names[len(names) // 2]
 
 
-def report(case: Case, figures: list[page.Figure], seed: int) -> str:
+def report(case: Case, figures: list[page.Figure], seed: int, size: str) -> str:
     """Write the page.
 
     Args:
         case: The patient.
         figures: Pictures in the order to show them.
         seed: The patient's number.
+        size: Key of `SCANS`.
 
     Returns:
         A complete HTML document.
     """
     truth = case.truth
-    size = " × ".join(map(str, case.image.shape))
+    shape = " × ".join(map(str, case.image.shape))
     spacing = " × ".join(f"{edge:.2f}" for edge in np.linalg.norm(case.affine[:3, :3], axis=0))
     scan = truth["scan"]
     sex = {"F": "woman", "M": "man"}.get(truth["sex"], truth["sex"])
@@ -209,7 +221,7 @@ def report(case: Case, figures: list[page.Figure], seed: int) -> str:
             page.paragraph(
                 f"A {sex} of {truth['age']:.0f} years on scanner {truth['scanner']}: "
                 f"{scan['kvp']:.0f} kV, {scan['kernel']} kernel, {scan['thickness_mm']:g} mm "
-                f"slices, {size} voxels of {spacing} mm."
+                f"slices, {shape} voxels of {spacing} mm."
             ),
             page.gallery(figures),
             page.heading("True bone density and height of each level"),
@@ -223,7 +235,7 @@ def report(case: Case, figures: list[page.Figure], seed: int) -> str:
             ),
             page.footer(
                 f"osteoct tools {__version__}. The volumes, the truth and the pictures lie beside "
-                f"this page; the command was: python -m tools demo --seed {seed}"
+                f"this page; the command was: {command(seed, size)}"
             ),
         ],
     )

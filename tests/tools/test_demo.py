@@ -1,4 +1,5 @@
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,18 @@ def test_the_demo_writes_everything_and_names_the_report(
     assert "<td>L2 *</td><td>101.0</td><td>111.0</td><td>0.900</td><td>14.0</td>" in html
 
 
+@pytest.mark.parametrize("words", [["--seed", "5"], ["--seed", "5", "--size", "small"]])
+def test_the_printed_command_draws_the_same_demo_again(
+    words: list[str], tmp_path: Path, calls: list[Any]
+) -> None:
+    assert run("--output", str(tmp_path), *words) == 0
+    html = (tmp_path / "index.html").read_text()
+    printed = re.search(r"the command was: python -m tools demo ([^<]*)<", html)
+    assert printed
+    assert run("--output", str(tmp_path), *printed[1].split()) == 0
+    assert calls[0] == calls[1]
+
+
 def test_pictures_show_levels_where_they_are(tmp_path: Path, calls: list[Any]) -> None:
     assert run("--output", str(tmp_path)) == 0
     picture = np.asarray(Image.open(tmp_path / "pictures" / "sagittal_labels.png"))
@@ -99,7 +112,8 @@ def test_pictures_show_levels_where_they_are(tmp_path: Path, calls: list[Any]) -
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        pytest.param(["--seed", "-1"], "--seed must be 0 or more, not -1", id="negative seed"),
+        pytest.param(["--seed", "-1"], "--seed is a whole number from 0", id="negative seed"),
+        pytest.param(["--seed", str(2**32)], "to 4294967295, not 4294967296", id="large seed"),
         pytest.param(["--size", "big"], "--size takes one of standard, small", id="size"),
         pytest.param(["--sed", "1"], "--sed; did you mean '--seed'?", id="misspelt"),
     ],
