@@ -36,9 +36,22 @@ _PACKAGED_NAME = re.compile(r"\w+")
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers that YAML 1.1, and so PyYAML, reads as text: it wants a point and a signed exponent."""
 
+_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
+"""Whole numbers that YAML 1.1 reads as people do; it takes 012 for ten and 1:30 for ninety."""
+
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+_INT_TAG = "tag:yaml.org,2002:int"
+
+_SHOWN_CHARACTERS = 60
+"""An error repeats no more than this of a key or value, whatever file was taken for a recipe."""
+
 
 class _StrictLoader(yaml.SafeLoader):
-    """A YAML loader that refuses a key given twice, where PyYAML keeps the last, and aliases."""
+    """A YAML loader that refuses what would silently mean something else.
+
+    That is a key given twice, of which PyYAML keeps the last, an alias, a merge key and a whole
+    number that is not decimal.
+    """
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """Build a node.
@@ -57,17 +70,51 @@ class _StrictLoader(yaml.SafeLoader):
         """Build a mapping.
 
         Raises:
-            yaml.constructor.ConstructorError: a key stands twice.
+            yaml.constructor.ConstructorError: a key stands twice or merges another mapping.
         """
         seen: set[str] = set()
         for key_node, _ in node.value:
+            if key_node.tag == _MERGE_TAG:
+                raise yaml.constructor.ConstructorError(
+                    None, None, "merge key '<<' is not allowed", key_node.start_mark
+                )
             key = str(key_node.value)
             if key in seen:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{key}' stands twice", key_node.start_mark
+                    None, None, f"key '{_short(key)}' stands twice", key_node.start_mark
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
+
+    def construct_decimal(self, node: yaml.ScalarNode) -> int:
+        """Build a whole number.
+
+        Raises:
+            yaml.constructor.ConstructorError: it is octal, hexadecimal, binary or to base 60.
+        """
+        value = self.construct_yaml_int(node)
+        if not _DECIMAL.fullmatch(node.value):
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"YAML reads {_short(node.value)} as {_short(value)}; write a decimal number, "
+                "without a leading zero",
+                node.start_mark,
+            )
+        return int(value)
+
+
+_StrictLoader.add_constructor(_INT_TAG, _StrictLoader.construct_decimal)
+
+
+def _short(value: Any) -> str:
+    """Write a key or value on one line, cut where it is long.
+
+    >>> _short("x" * 100)[-3:]
+    'xx…'
+    """
+    text = " ".join(str(value).split())
+    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 @cache
@@ -114,6 +161,8 @@ def _find(name_or_path: str) -> Path:
     path = Path(name_or_path).expanduser()
     if os.path.isfile(path):  # noqa: PTH113, as Path.is_file raises on a name too long
         return path
+    if name_or_path and os.path.isdir(path):  # noqa: PTH112, likewise
+        raise ValueError(f"recipe {path}: is a folder; give the path of a YAML file")
     if _PACKAGED_NAME.fullmatch(name_or_path):
         hint = nearest(name_or_path, names())
         raise ValueError(
@@ -150,7 +199,8 @@ def _refuse_unknown_keys(
             everywhere = [leaf for leaf in _key_paths(schema()) if leaf.endswith(f".{key}")]
             hint = f"; did you mean '{everywhere[0]}'?" if everywhere else nearest(str(key), known)
             raise ValueError(
-                f"recipe {path}: unknown key '{prefix}{key}'{hint}; known here: {', '.join(known)}"
+                f"recipe {path}: unknown key '{prefix}{_short(key)}'{hint}; "
+                f"known here: {', '.join(known)}"
             )
         if isinstance(value, Mapping) and "properties" in known[key]:
             _refuse_unknown_keys(value, known[key], path, f"{prefix}{key}.")
@@ -187,21 +237,22 @@ def _refuse_bad_order(recipe: dict[str, Any], path: Path) -> None:
 def _explain(error: jsonschema.ValidationError, unit: str) -> str:
     """Say in a few words what is wrong with a value and what is allowed."""
     value, wanted = error.instance, error.schema
+    shown = _short(value)
     if error.validator in ("minimum", "maximum"):
-        return f"{value} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
+        return f"{shown} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
     if error.validator == "enum":
         hint = nearest(str(value), wanted["enum"])
-        return f"'{value}' is not one of {', '.join(wanted['enum'])}{hint}"
+        return f"'{shown}' is not one of {', '.join(wanted['enum'])}{hint}"
     if error.validator == "pattern":
-        return f"'{value}' is not three letters, one each of L/R, A/P and I/S, such as LPS"
+        return f"'{shown}' is not three letters, one each of L/R, A/P and I/S, such as LPS"
     if error.validator in ("minItems", "maxItems"):
         wanted_items = "[low, high]" if "maxItems" in wanted else "at least one value"
-        return f"{value} holds {len(value)} values; wanted {wanted_items}"
+        return f"{shown} holds {len(value)} values; wanted {wanted_items}"
     if error.validator == "minLength":
         return "is empty"
     if error.validator_value == "number" and isinstance(value, str) and _EXPONENT.fullmatch(value):
-        return f"YAML reads {value} as text; write a point and a signed exponent, as in 1.0e-3"
-    return f"{value!r} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
+        return f"YAML reads {shown} as text; write a point and a signed exponent, as in 1.0e-3"
+    return f"{_short(repr(value))} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
 
 
 _TYPE_WORDS = {

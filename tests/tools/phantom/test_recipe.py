@@ -112,6 +112,12 @@ def test_docs_name_every_key_with_unit_and_default():
         ("name: 3", ["name: 3", "text"]),
         ("scan: {field: lumbar}\nscan: {field: abdomen}", ["line 2", "'scan' stands twice"]),
         ("scan: &a [*a]", ["line 1", "alias '*a'"]),
+        ("scan:\n  <<: {kvp: [100]}\n", ["line 2", "merge key '<<' is not allowed"]),
+        ("<<: [{name: a}, {name: b}]", ["line 1", "merge key '<<' is not allowed"]),
+        ("scan: {thickness_mm: [012]}", ["line 1", "YAML reads 012 as 10", "leading zero"]),
+        ("population:\n  age_years: {mean: 060}", ["line 2", "YAML reads 060 as 48"]),
+        ("scan: {kvp: [1:40]}", ["line 1", "YAML reads 1:40 as 100", "decimal"]),
+        ("scan: {kvp: [0x64]}", ["line 1", "YAML reads 0x64 as 100", "decimal"]),
         ("scan: [", ["line 1"]),
         ("scan: !!python/object:os.system {}", ["line 1", "constructor"]),
         ("a: 1\n---\nb: 2", ["line 2", "another document"]),
@@ -136,7 +142,8 @@ def test_wrong_recipe_gives_one_line_with_file_key_and_help(write, text, words):
         ("standrad", ["unknown recipe 'standrad'", "did you mean 'standard'", "sagittal_slab"]),
         ("no/such.yaml", ["no/such.yaml: no such file"]),
         ("", ["no such file"]),
-        (".", ["no such file"]),
+        (".", ["recipe .: is a folder", "YAML file"]),
+        (str(recipe.RECIPE_FOLDER), ["recipes: is a folder", "YAML file"]),
         ("x" * 5000 + "/y.yaml", ["no such file"]),
     ],
 )
@@ -154,3 +161,32 @@ def test_binary_file_is_no_recipe(tmp_path):
     path.write_bytes(b"\x1f\x8b\xff\xfe\x00")
     with pytest.raises(ValueError, match="not a YAML text file"):
         recipe.load(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "password: hunter2\n" + "private: text\n",
+        "name: ['hunter2', 'private']\n".replace("name", "x" * 5000),
+        "scan: |\n" + "  a private line\n" * 500 + "  hunter2\n",
+        "scan: {field: " + "private " * 500 + "hunter2}",
+        "scan: {orientation: [" + "private " * 500 + "hunter2]}",
+        "- private\n- hunter2",
+        "private = [1]\nhunter2 = [2]\n",
+        "private: %hunter2",
+        "? |\n" + "  private\n" * 500 + "  hunter2\n: 1",
+    ],
+)
+def test_another_file_is_refused_without_showing_what_it_holds(write, text):
+    with pytest.raises(ValueError, match=r"mine\.yaml") as caught:
+        recipe.load(write(text))
+    message = str(caught.value)
+    assert "\n" not in message
+    assert "hunter2" not in message
+    assert len(message) < 400
+
+
+@pytest.mark.parametrize("number", ["0", "-0", "7", "1_0", "+9"])
+def test_decimal_numbers_are_read_as_they_are(write, number):
+    loaded = recipe.load(write(f"population: {{age_years: {{sd: {number}}}}}"))
+    assert loaded["population"]["age_years"]["sd"] == int(number)
