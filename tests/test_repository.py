@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 import sys
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -15,6 +17,9 @@ from tools.options import bind
 
 TEST_COMMAND = "python -m pytest"
 MAIN_JOB = "python -m tools demo"
+LARGEST_FILE_BYTES = 1_000_000
+TOO_LARGE = {"tools/phantom/docs/images/contact.png"}
+"""Files that are larger all the same; one that has become small enough is to be taken out."""
 
 
 def shell_lines(text: str) -> list[str]:
@@ -115,3 +120,22 @@ def test_workflows_are_readable_and_pin_their_actions(name: str, repository: Pat
     assert yaml.safe_load(text)["jobs"]
     for action in re.findall(r"uses: (\S+)", text):
         assert re.search(r"@v\d+$", action) or action.startswith("./"), action
+
+
+def test_no_tracked_file_is_larger_than_1_mb(repository: Path) -> None:
+    git = shutil.which("git")
+    if git is None or not (repository / ".git").exists():
+        pytest.skip("not a git checkout")
+    listed = subprocess.run(
+        [git, "ls-files", "-z"], cwd=repository, capture_output=True, text=True, check=False
+    )
+    if listed.returncode:
+        pytest.skip(f"git cannot list the files: {listed.stderr.strip()}")
+    paths = [repository / name for name in listed.stdout.split("\0") if name]
+    assert paths
+    large = {
+        path.relative_to(repository).as_posix()
+        for path in paths
+        if path.is_file() and path.stat().st_size > LARGEST_FILE_BYTES
+    }
+    assert large == TOO_LARGE
