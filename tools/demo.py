@@ -23,7 +23,6 @@ from tools.phantom import recipe as recipes
 from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case, simulate
 from tools.phantom.cohort import LARGEST_SEED
-from tools.threads import single_thread
 from tools.volumes import save_nifti, write_atomically
 
 REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
@@ -98,8 +97,7 @@ def demo(
     _prepare(folder)
     begin = time.perf_counter()
     print(f"drawing patient {seed}, {size} size ...", flush=True)
-    with single_thread():
-        case = simulate(patient_recipe(size), seed, 0)
+    case = simulate(patient_recipe(size), seed, 0)
     drawn = time.perf_counter()
     print(f"drawn in {drawn - begin:.0f} s; writing volumes and pictures ...", flush=True)
     _write(case, folder, seed, size)

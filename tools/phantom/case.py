@@ -23,6 +23,7 @@ from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_m
 from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.truth import level_truth, patient_truth, rim_points
+from tools.threads import single_thread
 from tools.volumes import Grid, reorient
 
 #: Voxels that a scan may be drawn on: 16 GB of memory.
@@ -52,6 +53,7 @@ class Case:
     truth: dict[str, Any]
 
 
+@single_thread()
 def simulate(
     recipe: dict[str, Any],
     seed: int,
@@ -130,6 +132,7 @@ def label(patient: Patient, grid: Grid, device: str = "cpu") -> Labels:
     return labels
 
 
+@single_thread()
 def draw_labels(
     recipe: dict[str, Any], seed: int, index: int, spacing_mm: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:

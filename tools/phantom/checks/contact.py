@@ -22,7 +22,6 @@ from tqdm import tqdm
 from tools import pictures
 from tools.phantom import recipe
 from tools.phantom.case import simulate
-from tools.threads import single_thread
 from tools.volumes import write_atomically
 
 PATIENTS = 12
@@ -39,8 +38,7 @@ def tile(index: int, seed: int) -> np.ndarray:
     """Draw one patient's tile, uint8 [TILE_HEIGHT, SAGITTAL_WIDTH + AXIAL_WIDTH]."""
     settings: dict[str, Any] = deepcopy(recipe.load("standard"))
     settings["scan"] |= SCAN
-    with single_thread():
-        case = simulate(settings, seed, index)
+    case = simulate(settings, seed, index)
     center = case.truth["levels"]["L3"]["centroid_ras_mm"]
 
     def cut(plane: pictures.PlaneName, axis: int, shape: tuple[int, int], soft: bool) -> np.ndarray:
