@@ -68,14 +68,14 @@ def complete_levels(shown):
     return {level: truth for level, truth in shown.truth["levels"].items() if truth["complete"]}
 
 
-def assert_labels_lie_where_the_truth_says(shown, within_mm=1.0):
+def assert_labels_lie_where_the_truth_says(shown, within_mm=1.0, volume_share=0.06):
     found = scene.centroids_mm(shown.labels, shown.affine)
     voxel_mm3 = abs(np.linalg.det(shown.affine[:3, :3]))
     for level, truth in complete_levels(shown).items():
         label = LABEL_IDS[level]
         assert np.linalg.norm(found[label] - truth["centroid_ras_mm"]) < within_mm, level
         volume = (shown.labels == label).sum() * voxel_mm3
-        assert volume == pytest.approx(truth["volume_mm3"], rel=0.06), level
+        assert volume == pytest.approx(truth["volume_mm3"], rel=volume_share), level
 
 
 def test_labels_lie_where_the_truth_says_in_every_orientation(turned):
@@ -99,7 +99,8 @@ def test_the_number_of_fine_slices_does_not_move_labels(monkeypatch, steps):
     monkeypatch.setattr(case, "fine_step_mm", lambda protocol: protocol.interval_mm / steps)
     shown = case.simulate(isotropic("LPS", thickness_mm=[4.0]), seed=3, index=1)
     assert len(complete_levels(shown)) >= 5
-    assert_labels_lie_where_the_truth_says(shown)
+    # A body 18 mm high holds four or five slices of 4 mm: counting them errs by up to half a slice.
+    assert_labels_lie_where_the_truth_says(shown, volume_share=2.0 / 18.0)
 
 
 def test_label_maps_agree_with_each_other(straight):
