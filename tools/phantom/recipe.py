@@ -23,6 +23,7 @@ import jsonschema
 import yaml
 
 from tools.options import nearest
+from tools.phantom.strict_yaml import StrictLoader, short
 
 SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
 RECIPE_FOLDER = Path(__file__).with_name("recipes")
@@ -35,86 +36,6 @@ _OWN_KEYS = ("name", "description")
 _PACKAGED_NAME = re.compile(r"\w+")
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers that YAML 1.1, and so PyYAML, reads as text: it wants a point and a signed exponent."""
-
-_DECIMAL = re.compile(r"[-+]?(0|[1-9][0-9_]*)")
-"""Whole numbers that YAML 1.1 reads as people do; it takes 012 for ten and 1:30 for ninety."""
-
-_MERGE_TAG = "tag:yaml.org,2002:merge"
-_INT_TAG = "tag:yaml.org,2002:int"
-
-_SHOWN_CHARACTERS = 60
-"""An error repeats no more than this of a key or value, whatever file was taken for a recipe."""
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """A YAML loader that refuses what would silently mean something else.
-
-    That is a key given twice, of which PyYAML keeps the last, an alias, a merge key and a whole
-    number that is not decimal.
-    """
-
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """Build a node.
-
-        Raises:
-            yaml.constructor.ConstructorError: it is an alias, which could hold itself.
-        """
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.constructor.ConstructorError(
-                None, None, f"alias '*{event.anchor}' is not allowed", event.start_mark
-            )
-        return super().compose_node(parent, index)
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        """Build a mapping.
-
-        Raises:
-            yaml.constructor.ConstructorError: a key stands twice or merges another mapping.
-        """
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE_TAG:
-                raise yaml.constructor.ConstructorError(
-                    None, None, "merge key '<<' is not allowed", key_node.start_mark
-                )
-            key = str(key_node.value)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"key '{_short(key)}' stands twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_decimal(self, node: yaml.ScalarNode) -> int:
-        """Build a whole number.
-
-        Raises:
-            yaml.constructor.ConstructorError: it is octal, hexadecimal, binary or to base 60.
-        """
-        value = self.construct_yaml_int(node)
-        if not _DECIMAL.fullmatch(node.value):
-            raise yaml.constructor.ConstructorError(
-                None,
-                None,
-                f"YAML reads {_short(node.value)} as {_short(value)}; write a decimal number, "
-                "without a leading zero",
-                node.start_mark,
-            )
-        return int(value)
-
-
-_StrictLoader.add_constructor(_INT_TAG, _StrictLoader.construct_decimal)
-
-
-def _short(value: Any) -> str:
-    """Write a key or value on one line, cut where it is long.
-
-    >>> _short("x" * 100)[-3:]
-    'xx…'
-    """
-    text = " ".join(str(value).split())
-    return text if len(text) <= _SHOWN_CHARACTERS else f"{text[:_SHOWN_CHARACTERS]}…"
 
 
 @cache
@@ -175,7 +96,7 @@ def _find(name_or_path: str) -> Path:
 def _read(path: Path) -> dict[str, Any]:
     """Return the mapping a YAML file holds, in plain YAML terms."""
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), Loader=_StrictLoader)
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader=StrictLoader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
         where = f", line {mark.line + 1}" if mark else ""
@@ -199,7 +120,7 @@ def _refuse_unknown_keys(
             everywhere = [leaf for leaf in _key_paths(schema()) if leaf.endswith(f".{key}")]
             hint = f"; did you mean '{everywhere[0]}'?" if everywhere else nearest(str(key), known)
             raise ValueError(
-                f"recipe {path}: unknown key '{prefix}{_short(key)}'{hint}; "
+                f"recipe {path}: unknown key '{prefix}{short(key)}'{hint}; "
                 f"known here: {', '.join(known)}"
             )
         if isinstance(value, Mapping) and "properties" in known[key]:
@@ -237,7 +158,7 @@ def _refuse_bad_order(recipe: dict[str, Any], path: Path) -> None:
 def _explain(error: jsonschema.ValidationError, unit: str) -> str:
     """Say in a few words what is wrong with a value and what is allowed."""
     value, wanted = error.instance, error.schema
-    shown = _short(value)
+    shown = short(value)
     if error.validator in ("minimum", "maximum"):
         return f"{shown} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
     if error.validator == "enum":
@@ -252,7 +173,7 @@ def _explain(error: jsonschema.ValidationError, unit: str) -> str:
         return "is empty"
     if error.validator_value == "number" and isinstance(value, str) and _EXPONENT.fullmatch(value):
         return f"YAML reads {shown} as text; write a point and a signed exponent, as in 1.0e-3"
-    return f"{_short(repr(value))} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
+    return f"{short(repr(value))} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
 
 
 _TYPE_WORDS = {
