@@ -9,29 +9,23 @@ interruption changes a byte: the same command given again makes only what is mis
 from __future__ import annotations
 
 import json
-import multiprocessing
-import os
-import signal
-import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing.connection import wait
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
-from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
+from tools import processes
 from tools.options import nearest
 from tools.phantom import completion, datalists
 from tools.phantom import recipe as recipes
 from tools.phantom.case import simulate
 from tools.phantom.completion import Job
 from tools.phantom.imaging.scanner import SCANNERS
+from tools.threads import single_thread
 
 SETTINGS_FILE = "cohort.json"
 TRUTH_FILE = "truth.json"
@@ -39,9 +33,6 @@ TRUTH_FILE = "truth.json"
 FORMATS = ("nifti", "dicom")
 
 LARGEST_SEED = 2**32 - 1
-
-_START_METHOD = "forkserver" if sys.platform == "linux" else "spawn"
-"""How workers start: never by a plain fork, which copies locks that other threads hold."""
 
 
 def phantom(
@@ -53,6 +44,7 @@ def phantom(
     format: str = "nifti",  # noqa: A002
     workers: int = 1,
     paired: bool = False,
+    device: str = "cpu",
 ) -> None:
     """Make digital patients: CT, label maps, full truth and datalists for training.
 
@@ -70,6 +62,8 @@ def phantom(
         workers: Processes that work at once; each takes up to 7 GB of memory for a whole abdomen
             at the finest spacing.
         paired: Scan the same patients on every scanner.
+        device: What draws: cpu, or cuda for a graphics card, which one process then uses alone.
+            Noise differs between the two, so a cohort is drawn on one of them.
 
     Raises:
         ValueError: An argument, the recipe, or a folder that holds something else is unusable;
@@ -82,6 +76,7 @@ def phantom(
     _refuse_bad_format(format)
     if not isinstance(paired, bool):
         raise ValueError(f"paired is True or False, not {paired!r}")
+    _refuse_bad_device(device, workers)
     settings: dict[str, Any] = {
         "cases": cases,
         "seed": seed,
@@ -90,6 +85,8 @@ def phantom(
         "recipe": recipes.load(recipe),
         "software": dict(completion.software()),
     }
+    if device != "cpu":  # what is not said was drawn on the CPU
+        settings["device"] = device
     _refuse_other_content(out, settings)
     jobs = [_job(name, i, settings) for name in settings["scanners"] for i in range(cases)]
     out.mkdir(parents=True, exist_ok=True)
@@ -123,6 +120,18 @@ def _refuse_bad_format(wanted: str) -> None:
         raise ValueError("format dicom is not available: this version writes only nifti")
 
 
+def _refuse_bad_device(device: str, workers: int) -> None:
+    """Raise for a device that draws nothing here, or that several processes would share."""
+    if device == "cpu":
+        return
+    if device != "cuda":
+        raise ValueError(f"unknown device {device!r}; known: cpu, cuda")
+    if not torch.cuda.is_available():
+        raise ValueError("device cuda is not available here; use cpu")
+    if workers > 1:
+        raise ValueError("device cuda works in one process: leave workers at 1")
+
+
 def _scanner_names(wanted: str | Sequence[str]) -> list[str]:
     """Return the scanners that a comma-separated text or a list names, sorted."""
     parts = wanted.split(",") if isinstance(wanted, str) else list(wanted)
@@ -146,6 +155,7 @@ def _job(scanner: str, index: int, settings: Mapping[str, Any]) -> Job:
         seed=settings["seed"],
         paired=paired,
         recipe=settings["recipe"],
+        device=settings.get("device", "cpu"),
     )
 
 
@@ -203,12 +213,12 @@ def _simulate_missing(out: Path, jobs: Sequence[Job], workers: int) -> None:
     if missing:  # the joined files speak of whole cohorts only
         for name in (TRUTH_FILE, *(f"{bundle}.json" for bundle in datalists.BUNDLES)):
             (out / name).unlink(missing_ok=True)
-    processes = min(workers, len(missing))
+    used = min(workers, len(missing))
     finished = len(jobs) - len(missing)
     with tqdm(total=len(jobs), initial=finished, desc="phantom", unit="scan") as bar:
         try:
-            if processes > 1:
-                _run_in_processes(out, missing, processes, bar.update)
+            if used > 1:
+                processes.run_all(partial(_make, out), missing, used, bar.update)
             else:
                 _run_here(out, missing, bar.update)
         except OSError as error:
@@ -221,63 +231,15 @@ def _simulate_missing(out: Path, jobs: Sequence[Job], workers: int) -> None:
 
 def _run_here(out: Path, jobs: Sequence[Job], done: Callable[[], Any]) -> None:
     """Make cases in this process, on one thread as workers do."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1):
-            for job in jobs:
-                _make(out, job)
-                done()
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _run_in_processes(
-    out: Path, jobs: Sequence[Job], workers: int, done: Callable[[], Any]
-) -> None:
-    """Make cases in several processes; the first error stops them all.
-
-    Raises:
-        OSError: a case cannot be written, or a worker was killed.
-    """
-    context = multiprocessing.get_context(_START_METHOD)
-    if _START_METHOD == "forkserver":
-        context.set_forkserver_preload([__name__])
-    others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
-        try:
-            for future in as_completed([pool.submit(_make, out, job) for job in jobs]):
-                future.result()
-                done()
-        except BaseException as error:
-            for process in set(multiprocessing.active_children()) - others:
-                process.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise OSError(
-                    "a worker was killed; if memory ran out, use fewer workers"
-                ) from error
-            raise
-
-
-def _start_worker() -> None:
-    """Set up a worker: one thread, deaf to Ctrl-C, and gone when the main process is."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends us
-    torch.set_num_threads(1)
-    threadpool_limits(1)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Wait until the main process ends, then end this one, which a kill would leave behind."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        wait([parent.sentinel])
-        os._exit(1)
+    with single_thread():
+        for job in jobs:
+            _make(out, job)
+            done()
 
 
 def _make(out: Path, job: Job) -> None:
     """Simulate and write one case."""
-    case = simulate(job.recipe, job.seed, job.index, job.scanner, job.paired)
+    case = simulate(job.recipe, job.seed, job.index, job.scanner, job.paired, job.device)
     completion.write_case(out, job, case)
 
 

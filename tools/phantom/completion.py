@@ -55,6 +55,7 @@ class Job:
         seed: seed of the cohort.
         paired: whether every scanner sees the same patients.
         recipe: the checked and completed recipe.
+        device: what draws it.
     """
 
     case: str
@@ -64,11 +65,15 @@ class Job:
     seed: int
     paired: bool
     recipe: dict[str, Any]
+    device: str = "cpu"
 
     @property
     def fingerprint(self) -> str:
         """SHA-256 of the job and of the software that does it, in hexadecimal digits."""
-        content = json.dumps([asdict(self), software()], sort_keys=True)
+        parts = asdict(self)
+        if self.device == "cpu":  # unsaid, so that cases drawn before there was a choice stay
+            del parts["device"]
+        content = json.dumps([parts, software()], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
 

@@ -1,6 +1,8 @@
 """The phantom command: files, repetition, interruption, and bad requests."""
 
+import dataclasses
 import errno
+import hashlib
 import importlib.util
 import json
 import os
@@ -44,8 +46,9 @@ def calls(monkeypatch):
     fake = load_fake()
     made = []
 
-    def simulate(recipe, seed, index, scanner, paired):
+    def simulate(recipe, seed, index, scanner, paired, device):
         made.append((scanner, index))
+        assert device == "cpu"
         return fake.simulate(recipe, seed, index, scanner, paired)
 
     monkeypatch.setattr(cohort, "simulate", simulate)
@@ -439,3 +442,60 @@ def test_damaged_settings_are_refused(calls, tmp_path):
     (tmp_path / "cohort.json").write_text("{", encoding="utf-8")
     with pytest.raises(ValueError, match="is damaged"):
         make(tmp_path)
+
+
+# Device
+
+
+@pytest.fixture
+def card(monkeypatch):
+    """Pretend to have a graphics card; holds the device of each call."""
+    fake = load_fake()
+    devices = []
+
+    def simulate(recipe, seed, index, scanner, paired, device):
+        devices.append(device)
+        return fake.simulate(recipe, seed, index, scanner, paired)
+
+    monkeypatch.setattr(cohort, "simulate", simulate)
+    monkeypatch.setattr(cohort.torch.cuda, "is_available", lambda: True)
+    return devices
+
+
+def test_a_graphics_card_draws_every_case_and_is_remembered(card, tmp_path):
+    make(tmp_path, device="cuda")
+    assert card == ["cuda"] * 3
+    assert read_json(tmp_path / "cohort.json")["device"] == "cuda"
+    make(tmp_path, device="cuda")
+    assert len(card) == 3
+    with pytest.raises(ValueError, match="made with device cuda, not None"):
+        make(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"device": "cuda"}, "cuda is not available here"),
+        ({"device": "gpu"}, "unknown device 'gpu'; known: cpu, cuda"),
+    ],
+)
+def test_a_device_that_is_not_there_is_refused(calls, tmp_path, options, words):
+    with pytest.raises(ValueError, match=words):
+        make(tmp_path / "cohort", **options)
+    assert not (tmp_path / "cohort").exists()
+
+
+def test_a_graphics_card_is_not_shared_by_processes(card, tmp_path):
+    with pytest.raises(ValueError, match="one process: leave workers at 1"):
+        make(tmp_path / "cohort", device="cuda", workers=2)
+    assert card == []
+
+
+def test_fingerprint_of_a_case_on_the_cpu_is_that_of_before_there_was_a_choice():
+    made = completion.Job("A0001", "A-0001", "A", 0, 3, False, {"name": "r"})
+    parts = {"case": "A0001", "patient_id": "A-0001", "scanner": "A", "index": 0, "seed": 3}
+    content = json.dumps(
+        [parts | {"paired": False, "recipe": {"name": "r"}}, completion.software()], sort_keys=True
+    )
+    assert made.fingerprint == hashlib.sha256(content.encode()).hexdigest()
+    assert dataclasses.replace(made, device="cuda").fingerprint != made.fingerprint

@@ -1,0 +1,222 @@
+"""The only place that runs a bundle: one initialised workflow per process, called case by case.
+
+    from tools import bundles
+    segmentation = bundles.load("lumbar_segmentation")
+    result = segmentation.run("ct.nii.gz")       # result["levels"], result["pred"]
+
+Reading, network, and naming are the bundle's own, taken from its config; nothing here knows what
+a bundle does. A case goes through the same collation as in `python -m monai.bundle run inferring`,
+so both give the same result.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.bundle import ConfigWorkflow
+from monai.data import decollate_batch, list_data_collate
+
+from tools.options import nearest
+
+#: Where the bundles lie.
+FOLDER = Path(__file__).resolve().parents[1] / "bundles"
+
+WEIGHTS = Path("models", "model.pt")
+"""The shipped weights, relative to a bundle's root."""
+
+Overrides = Mapping[str, Any]
+
+_loaded: dict[Hashable, Bundle] = {}
+"""Bundles that this process has initialised; a second `load` of the same gives the same."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """A bundle that is ready to run.
+
+    Attributes:
+        name: Its folder's name.
+        root: Its folder.
+        weights: File of the weights in use.
+        weights_sha256: Checksum of that file, hexadecimal digits.
+        device: Where the network runs.
+        network: The network, weights loaded, in evaluation mode.
+        preprocessing: Dictionary transform from paths to tensors [C, ...].
+        inferer: Called as `inferer(inputs [1, C, ...], network)`.
+        postprocessing: Dictionary transform from `pred` to the results.
+    """
+
+    name: str
+    root: Path
+    weights: Path
+    weights_sha256: str
+    device: torch.device
+    network: torch.nn.Module
+    preprocessing: Callable[[Any], Any]
+    inferer: Callable[..., torch.Tensor]
+    postprocessing: Callable[[Any], Any]
+
+    def run(self, case: str | Path | Mapping[str, Any]) -> dict[str, Any]:
+        """Run one case.
+
+        Args:
+            case: Path of an image, or a dictionary with key `image` and what else the bundle's
+                preprocessing reads.
+
+        Returns:
+            What the bundle's postprocessing leaves: `pred` and the other keys its page names.
+        """
+        given = dict(case) if isinstance(case, Mapping) else {"image": str(case)}
+        batch = list_data_collate([self.preprocessing(given)])
+        on_card = self.device.type == "cuda"
+        with torch.no_grad(), torch.autocast(self.device.type, enabled=on_card):
+            batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
+        result: dict[str, Any] = self.postprocessing(decollate_batch(batch)[0])
+        return result
+
+
+def load(
+    name: str,
+    config: str | Sequence[str] = "inference",
+    overrides: Overrides | None = None,
+    weights: str | Path | None = None,
+    folder: Path = FOLDER,
+) -> Bundle:
+    """Initialise a bundle's workflow, or return the one this process already has.
+
+    Args:
+        name: Name of the bundle's folder.
+        config: Name of its config, or of a config and overlays, such as
+            `["inference", "network_unet"]`.
+        overrides: Ids of the config -> their values; an id the config lacks is refused.
+        weights: File of the weights; by default the shipped `models/model.pt`.
+        folder: Where the bundles lie.
+
+    Returns:
+        The bundle.
+
+    Raises:
+        ValueError: The bundle, a config, an id or the weights do not exist or do not fit; one line
+            that names the file and the mend.
+    """
+    root = _root(name, folder)
+    names = [config] if isinstance(config, str) else list(config)
+    files = [_config_file(root, each) for each in names]
+    changed = dict(overrides or {})
+    path = Path(weights).expanduser().resolve() if weights else root / WEIGHTS
+    key = (root, *names, path, json.dumps(changed, sort_keys=True, default=repr))
+    if key not in _loaded:
+        _loaded[key] = _initialise(name, root, files, changed, path)
+    return _loaded[key]
+
+
+def _root(name: str, folder: Path) -> Path:
+    """Return the folder of a bundle."""
+    known = sorted(path.parent.parent.name for path in folder.glob("*/configs/metadata.json"))
+    if name not in known:
+        listed = ", ".join(known) or "none"
+        raise ValueError(f"no bundle {name!r} in {folder}{nearest(name, known)}; known: {listed}")
+    return (folder / name).resolve()
+
+
+def _config_file(root: Path, name: str) -> Path:
+    """Return the file of one of a bundle's configs."""
+    path = root / "configs" / f"{name}.yaml"
+    if not path.is_file():
+        known = sorted(found.stem for found in path.parent.glob("*.yaml"))
+        raise ValueError(f"no such config: {path}{nearest(name, known)}")
+    return path
+
+
+def _initialise(
+    name: str, root: Path, files: Sequence[Path], overrides: Overrides, weights: Path
+) -> Bundle:
+    """Build the workflow and take from it what a case needs."""
+    checksum = _checksum(weights)
+    # Before anything of the config is built: it names code by `_target_: <package>.…`.
+    if str(root) not in sys.path:
+        sys.path.insert(1, str(root))
+    workflow = ConfigWorkflow(
+        [str(path) for path in files],
+        workflow_type="infer",
+        logging_file=False,  # the calling program decides what is logged
+        bundle_root=str(root),
+    )
+    for override in overrides:
+        if override not in workflow.parser:
+            hint = nearest(override, workflow.parser.get())
+            raise ValueError(f"{files[0]} has no id {override!r}{hint}")
+    workflow.parser.update(pairs=dict(overrides))
+    workflow.initialize()
+    device = torch.device(workflow.device)
+    network = workflow.network_def
+    read_weights(network, weights)
+    return Bundle(
+        name=name,
+        root=root,
+        weights=weights,
+        weights_sha256=checksum,
+        device=device,
+        network=network.to(device).eval(),
+        preprocessing=workflow.preprocessing,
+        inferer=workflow.inferer,
+        postprocessing=workflow.postprocessing,
+    )
+
+
+def read_weights(network: torch.nn.Module, path: Path) -> None:
+    """Load a plain state dict of any precision into a network, whose own precision stays.
+
+    Args:
+        network: The network to fill.
+        path: File written with `torch.save(network.state_dict(), path)`.
+
+    Raises:
+        ValueError: The file is missing or damaged, holds something else, or was made for another
+            network; one line that names the file and the mend.
+    """
+    mend = f"fetch {path.name} again, or give the file that `python -m tools pretrain` wrote"
+    _checksum(path)
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # unpickling a damaged file raises nearly anything
+        raise ValueError(f"{path}: damaged, or no weights; {mend}") from error
+    is_plain = isinstance(state, Mapping) and all(
+        isinstance(v, torch.Tensor) for v in state.values()
+    )
+    if not is_plain or not state:
+        raise ValueError(f"{path}: not a plain state dict (a training checkpoint?); {mend}")
+    if problem := _misfit(network.state_dict(), state):
+        raise ValueError(f"{path}: made for another network, {problem}; {mend}")
+    network.load_state_dict(state)  # copies into the network's own precision
+
+
+def _misfit(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor]) -> str | None:
+    """Say what is wrong first with a state dict: names, shapes, numbers."""
+    for key, tensor in wanted.items():
+        if key not in given:
+            return f"{key} is missing"
+        if given[key].shape != tensor.shape:
+            return f"{key} is {list(given[key].shape)}, not {list(tensor.shape)}"
+        if not bool(torch.isfinite(given[key]).all()):
+            return f"{key} is not finite"
+    unknown = next((key for key in given if key not in wanted), None)
+    return f"{unknown} is unknown" if unknown else None
+
+
+def _checksum(weights: Path) -> str:
+    """Return the SHA-256 of a weights file."""
+    try:
+        return hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ValueError(
+            f"{weights}: {error.strerror or error}; restore it with `git checkout`, or make "
+            "weights with `python -m tools pretrain`"
+        ) from error
