@@ -1,0 +1,82 @@
+"""R2U-Net: its shapes, its recurrences against a hand-written computation, its refusals."""
+
+import pytest
+import torch
+
+from lumbar_bundle.networks import R2UNet, RecurrentConvolution, RecurrentResidualUnit
+
+
+@pytest.mark.parametrize(
+    ("settings", "size"),
+    [
+        pytest.param({}, (64, 96), id="shipped"),
+        pytest.param({"width": 4, "depth": 3}, (20, 36), id="three stages"),
+        pytest.param({"width": 4, "steps": 0}, (32, 16), id="no recurrence"),
+        pytest.param({"width": 3, "in_channels": 3, "out_channels": 5}, (48, 48), id="odd width"),
+        pytest.param({"width": 4, "depth": 1}, (7, 9), id="one stage takes any size"),
+    ],
+)
+def test_output_has_the_inputs_size_and_the_wanted_channels(settings, size):
+    network = R2UNet(**settings).eval()
+    image = torch.rand(2, settings.get("in_channels", 1), *size)
+    assert network(image).shape == (2, settings.get("out_channels", 10), *size)
+
+
+def test_recurrence_applies_the_same_weights_to_input_plus_state():
+    torch.manual_seed(0)
+    module = RecurrentConvolution(3, steps=2).eval()
+    convolution, norm = module.unit[0], module.unit[1]
+    norm.running_mean.uniform_(-1, 1)
+    image = torch.randn(1, 3, 8, 8)
+
+    def unit(x):
+        return torch.relu(norm(torch.nn.functional.conv2d(x, convolution.weight, padding=1)))
+
+    first = unit(image)
+    second = unit(image + first)
+    third = unit(image + second)
+    torch.testing.assert_close(module(image), third)
+
+
+def test_residual_unit_adds_its_projected_input():
+    module = RecurrentResidualUnit(2, 4, steps=1).eval()
+    image = torch.randn(1, 2, 8, 8)
+    projected = module.project(image)
+    torch.testing.assert_close(module(image), projected + module.recurrent(projected))
+
+
+def test_recurrences_cost_no_weights():
+    sizes = {sum(p.numel() for p in R2UNet(width=4, steps=t).parameters()) for t in (0, 1, 2, 5)}
+    assert len(sizes) == 1
+
+
+@pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
+def test_activation_makes_probabilities_of_the_logits(activation):
+    torch.manual_seed(0)
+    logits_of = R2UNet(width=4, depth=2, out_channels=3).eval()
+    network = R2UNet(width=4, depth=2, out_channels=3, activation=activation).eval()
+    network.load_state_dict(logits_of.state_dict())
+    image = torch.randn(1, 1, 8, 8)
+    logits = logits_of(image)
+    wanted = torch.sigmoid(logits) if activation == "sigmoid" else torch.softmax(logits, dim=1)
+    torch.testing.assert_close(network(image), wanted)
+
+
+def test_script_and_trace_give_the_same_numbers_at_other_sizes():
+    network = R2UNet(width=4).eval()
+    example, other = torch.rand(1, 1, 32, 32), torch.rand(3, 1, 64, 48)
+    for exported in (torch.jit.script(network), torch.jit.trace(network, example)):
+        torch.testing.assert_close(exported(other), network(other))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        pytest.param({"width": 0}, "positive", id="no width"),
+        pytest.param({"steps": -1}, "steps of at least 0", id="negative steps"),
+        pytest.param({"activation": "relu"}, "known: sigmoid, softmax", id="activation"),
+    ],
+)
+def test_unusable_settings_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        R2UNet(**settings)
