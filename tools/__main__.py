@@ -24,6 +24,12 @@ COMMANDS = {
         "the truth about every level, and datalists for training.",
         example="phantom cohort --cases 20 --seed 1 --workers 2",
     ),
+    "pretrain": Command(
+        target="tools.pretraining.command:pretrain",
+        summary="Train a bundle on digital patients alone: draws them, runs the bundle's own "
+        "training, and writes weights to ship with a record of how they were made.",
+        example="pretrain lumbar_segmentation weights --workers 2",
+    ),
 }
 
 if __name__ == "__main__":

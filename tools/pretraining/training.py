@@ -1,0 +1,161 @@
+"""Runs a bundle's own training, `python -m monai.bundle run training`, and finds what it left."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from monai.bundle import ConfigParser
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+CONFIGS = ("train", "pretrain")
+"""The bundle's config and overlay, in the order they are read."""
+
+CHECKPOINTS, EVENTS, CACHE = "checkpoints", "events", "cache"
+"""Folders in OUT."""
+
+VALIDATION_TAG = "val_"
+"""How the validation metric's name begins in TensorBoard's files."""
+
+_EPOCH = re.compile(r"_epoch=(\d+)\.pt$")
+_END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
+
+
+def config_files(bundle: Path) -> list[Path]:
+    """Return the configs of the training."""
+    return [bundle / "configs" / f"{name}.yaml" for name in CONFIGS]
+
+
+def configs_sha256(bundle: Path) -> str:
+    """Return one checksum over the configs of the training.
+
+    Raises:
+        ValueError: A config is missing.
+    """
+    digest = hashlib.sha256()
+    for path in config_files(bundle):
+        try:
+            digest.update(path.read_bytes() + b"\0")
+        except OSError as error:
+            raise ValueError(f"{path}: {error.strerror}; the bundle is not complete") from error
+    return digest.hexdigest()
+
+
+def epochs(bundle: Path) -> int:
+    """Return how many epochs the bundle's own configs ask for."""
+    content = ConfigParser.load_config_files([str(path) for path in config_files(bundle)])
+    return int(content["epochs"])
+
+
+def command(bundle: Path, ids: Mapping[str, Any]) -> list[str]:
+    """Write the command line of the training.
+
+    Args:
+        bundle: Folder of the bundle.
+        ids: Ids of its config -> values.
+
+    Returns:
+        The words of the command.
+    """
+    files = str([str(path) for path in config_files(bundle)])
+    words = [sys.executable, "-m", "monai.bundle", "run", "training"]
+    words += ["--bundle_root", str(bundle), "--config_file", files]
+    for name, value in ids.items():
+        words += [f"--{name}", str(value)]
+    return words
+
+
+def newest(folder: Path) -> tuple[int, Path | None]:
+    """Find the checkpoint with the highest epoch: its epoch and path; (0, None) without any."""
+    found = {
+        int(match.group(1)): path
+        for path in folder.glob("*.pt")
+        if (match := _EPOCH.search(path.name))
+    }
+    return (max(found), found[max(found)]) if found else (0, None)
+
+
+def train(bundle: Path, out: Path, cohort: Path, wanted: int, seed: int, device: str) -> Path:
+    """Run the training, or the rest of it, in a process of its own.
+
+    Args:
+        bundle: Folder of the bundle.
+        out: Folder of the results.
+        cohort: Folder of the phantoms.
+        wanted: Epochs.
+        seed: Seed of the training.
+        device: "cpu" or "cuda".
+
+    Returns:
+        The checkpoint of the last epoch. Not that of the best validation: the learning rate has
+        ended there, nothing is chosen on the validation patients, and a run that was interrupted
+        ends with the same one.
+
+    Raises:
+        OSError: The training failed; its own messages stand above.
+    """
+    checkpoints = (out / CHECKPOINTS).resolve()
+    if newest(checkpoints)[0] < wanted:
+        ids = {
+            "dataset_dir": cohort.resolve(),
+            "output_dir": (out / EVENTS).resolve(),
+            "ckpt_dir": checkpoints,
+            "cache_dir": (out / CACHE).resolve(),
+            "epochs": wanted,
+            "seed": seed,
+            "resume": True,
+            "device": f"$torch.device('{device}')",
+        }
+        status = run(command(bundle.resolve(), ids))
+        if status:
+            raise OSError(
+                f"the training ended with status {status}, see its messages above; the same "
+                f"command goes on after epoch {newest(checkpoints)[0]}"
+            )
+    reached, path = newest(checkpoints)
+    if path is None or reached < wanted:
+        raise OSError(f"the training left no checkpoint of epoch {wanted} in {checkpoints}")
+    return path
+
+
+def run(words: list[str]) -> int:
+    """Run a command that must not outlive this process; return its exit status."""
+    tie = _end_with_parent if sys.platform == "linux" else None
+    with subprocess.Popen(words, preexec_fn=tie) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+
+
+def _end_with_parent() -> None:
+    """Ask the kernel to end this process when its parent is killed."""
+    ctypes.CDLL(None).prctl(_END_WITH_PARENT, signal.SIGTERM)
+
+
+def validation(out: Path) -> dict[str, Any] | None:
+    """Read the last validation of the training from what it left for TensorBoard.
+
+    Args:
+        out: Folder of the results.
+
+    Returns:
+        {"metric", "value", "epoch", "best"}, or None if nothing was validated.
+    """
+    events = EventAccumulator(str(out / EVENTS), size_guidance={"scalars": 0})
+    events.Reload()
+    tag = next((t for t in events.Tags()["scalars"] if t.startswith(VALIDATION_TAG)), None)
+    if tag is None:
+        return None
+    values = {event.step: event.value for event in events.Scalars(tag)}
+    last = max(values)
+    best = max(values.values())
+    return {"metric": tag, "value": values[last], "epoch": last, "best": best}
