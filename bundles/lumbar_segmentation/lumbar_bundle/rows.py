@@ -1,0 +1,220 @@
+"""`predictions.csv`: one row per case and level, from which every table is computed later.
+
+Confidence intervals, kappa and tables belong to `python -m tools evaluate`; here only means are
+logged, so that a run says at once how it went.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import ignite.distributed as idist
+import nibabel as nib
+import numpy as np
+import torch
+from ignite.engine import Engine, Events
+from monai.data import MetaTensor
+from monai.utils import string_list_all_gather
+
+from lumbar_bundle.cases import FAILURE
+from lumbar_bundle.classes import LEVELS
+from lumbar_bundle.grids import spacing_mm
+from lumbar_bundle.metrics import Score, complete_levels, refused_scores, scan_valid, score_levels
+from lumbar_bundle.save import FAILED, MEASURED, plain
+
+logger = logging.getLogger(__name__)
+
+#: Columns of `predictions.csv`.
+COLUMNS = (
+    "case", "level", "status", "reasons", "confidence", "present", "dsc", "ppv", "sensitivity",
+    "msd_mm", "named_right", "scan_valid",
+)  # fmt: skip
+#: Between several reasons in one field.
+REASON_SEPARATOR = ";"
+
+Row = dict[str, Any]
+
+
+class PredictionRows:
+    """Ignite handler that scores every case and writes `predictions.csv` when an epoch ends.
+
+    Failed cases stay in the table, with DSC 0. With several processes the first one writes the
+    rows of all; a case that two of them saw, as a sampler's padding makes happen, counts once.
+    The means go to `engine.state.metrics`; attach this handler before those that log them.
+
+    Args:
+        output_dir: Where to write; made if missing.
+        filename: Name of the file.
+        pred_key: Key of the label map written, uint8 [1, X, Y, Z].
+        label_key: Key of the reference on the same grid.
+        levels_key: Key of status, reasons and confidence per level.
+        case_key: Key of the case's name.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        filename: str = "predictions.csv",
+        pred_key: str = "pred",
+        label_key: str = "label",
+        levels_key: str = "levels",
+        case_key: str = "case",
+    ) -> None:
+        self.path = Path(output_dir) / filename
+        self.pred_key, self.label_key = pred_key, label_key
+        self.levels_key, self.case_key = levels_key, case_key
+        self.rows: list[Row] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """Begin a new table."""
+        self.rows = []
+
+    def collect(self, engine: Engine) -> None:
+        """Score the cases of one batch."""
+        batch: Any = engine.state.batch
+        outputs: Any = engine.state.output
+        # A batch is split into its cases on the way to the output; that of a failed case is not.
+        items = batch if isinstance(batch, list) else [{}] * len(outputs)
+        for item, output in zip(items, outputs, strict=True):
+            known = {key: value for key, value in output.items() if value is not None}
+            self.rows += self._rows_of({**item, **known})
+
+    def finish(self, engine: Engine) -> None:
+        """Gather the rows of all processes, write them once and log the means."""
+        texts = string_list_all_gather([json.dumps(row) for row in self.rows])
+        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
+        everything = [rows[key] for key in sorted(rows)]
+        engine.state.metrics.update(summarize(everything))
+        if idist.get_rank() == 0:
+            write_rows(self.path, everything)
+            logger.info("%d rows in %s; %s", len(rows), self.path, in_words(everything))
+
+    def _rows_of(self, data: Mapping[str, Any]) -> list[Row]:
+        """Rows of one case."""
+        case = str(data[self.case_key])
+        label = data.get(self.label_key)
+        if FAILURE in data:
+            scores = refused_scores(_present(label))
+            levels = {level: {"status": FAILED, "reasons": [data[FAILURE]]} for level in LEVELS}
+            return rows_of(case, levels, scores)
+        pred = data[self.pred_key]
+        edges = _edges_mm(pred.affine)
+        scores = score_levels(_array(pred), _array(data[self.label_key]), edges)
+        return rows_of(case, data[self.levels_key], scores)
+
+
+def rows_of(
+    case: str, levels: Mapping[str, Mapping[str, Any]], scores: Mapping[str, Score]
+) -> list[Row]:
+    """Join what was said of each level with how well it agrees; one row per level."""
+    valid = scan_valid(scores)
+    rows = []
+    for level in LEVELS:
+        said, score = levels[level], scores[level]
+        row = {
+            "case": case,
+            "level": level,
+            "status": said["status"],
+            "reasons": REASON_SEPARATOR.join(said.get("reasons", [])),
+            "confidence": said.get("confidence"),
+            **{name: getattr(score, name) for name in COLUMNS[5:-1]},
+            "scan_valid": valid,
+        }
+        rows.append(plain(row))
+    return rows
+
+
+def summarize(rows: Sequence[Row]) -> dict[str, float]:
+    """Means over all rows that count; what has no value is left out.
+
+    Returns:
+        `dsc` and `dsc_L1` … `dsc_L4` over the levels the reference shows, refusals counted as 0;
+        `msd_mm` over those written; `named_right` of the levels written; `measured`, the share of
+        shown levels that were written; `valid_scans`, S2's rule.
+    """
+    shown = [row for row in rows if row["present"]]
+    values: dict[str, list[Any]] = {"dsc": [row["dsc"] for row in shown]}
+    for level in LEVELS:
+        values[f"dsc_{level}"] = [row["dsc"] for row in shown if row["level"] == level]
+    for name in ("ppv", "sensitivity", "msd_mm"):
+        values[name] = [row[name] for row in shown]
+    values["measured"] = [row["status"] == MEASURED for row in shown]
+    values["named_right"] = [row["named_right"] for row in rows]
+    scans = {row["case"]: row["scan_valid"] for row in rows}
+    values["valid_scans"] = list(scans.values())
+    kept = {name: [v for v in column if v is not None] for name, column in values.items()}
+    return {name: float(np.mean(column)) for name, column in kept.items() if column}
+
+
+def in_words(rows: Sequence[Row]) -> str:
+    """Say the means in one line."""
+    means = summarize(rows)
+    if not means:
+        return "no reference shows a complete level"
+    return ", ".join(f"{name} {value:.3f}" for name, value in means.items())
+
+
+def write_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Write the table, whole or not at all; empty fields are unknown, truth is 1 or 0.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({key: _cell(value) for key, value in row.items()})
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: Any) -> Any:
+    if value is None:
+        return ""
+    return int(value) if isinstance(value, bool) else value
+
+
+def _array(labels: torch.Tensor) -> np.ndarray:
+    return labels.detach().cpu().numpy()[0].astype(np.uint8)
+
+
+def _edges_mm(affine: Any) -> tuple[float, float, float]:
+    x, y, z = spacing_mm(np.asarray(affine)).tolist()
+    return x, y, z
+
+
+def _present(label: Any) -> dict[str, bool | None]:
+    """Tell which levels the reference of a failed case shows; None for each without a reference."""
+    if isinstance(label, MetaTensor):
+        return {**complete_levels(_array(label), _edges_mm(label.affine))}
+    unknown: dict[str, bool | None] = dict.fromkeys(LEVELS)
+    if not isinstance(label, str):
+        return unknown
+    # Reading the case failed before its reference was loaded.
+    try:
+        image: Any = nib.load(label)
+        array = np.asanyarray(image.dataobj)
+    except (OSError, EOFError, ValueError, nib.filebasedimages.ImageFileError):
+        return unknown
+    return {**complete_levels(array, _edges_mm(image.affine))} if array.ndim == 3 else unknown
