@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import sys
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,14 +74,32 @@ class Bundle:
 
         Returns:
             What the bundle's postprocessing leaves: `pred` and the other keys its page names.
+
+        Raises:
+            ValueError: The bundle cannot use the input; one line that names file and mend.
         """
         given = dict(case) if isinstance(case, Mapping) else {"image": str(case)}
-        batch = list_data_collate([self.preprocessing(given)])
-        on_card = self.device.type == "cuda"
-        with torch.no_grad(), torch.autocast(self.device.type, enabled=on_card):
-            batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
-        result: dict[str, Any] = self.postprocessing(decollate_batch(batch)[0])
+        try:
+            batch = list_data_collate([self.preprocessing(given)])
+            on_card = self.device.type == "cuda"
+            with torch.no_grad(), torch.autocast(self.device.type, enabled=on_card):
+                batch["pred"] = self.inferer(batch["image"].to(self.device), self.network)
+            result: dict[str, Any] = self.postprocessing(decollate_batch(batch)[0])
+        except RuntimeError as error:
+            if (refusal := self._refusal(error)) is not None:
+                raise ValueError(str(refusal)) from error
+            raise
         return result
+
+    def _refusal(self, error: BaseException) -> BaseException | None:
+        """Find the bundle's own refusal of an input in what MONAI's `Compose` wraps around it."""
+        cause: BaseException | None = error
+        while cause is not None:
+            package = type(cause).__module__.partition(".")[0]
+            if isinstance(cause, ValueError) and (self.root / package).is_dir():
+                return cause
+            cause = cause.__cause__
+        return None
 
 
 def load(
@@ -143,17 +163,21 @@ def _initialise(
     # Before anything of the config is built: it names code by `_target_: <package>.…`.
     if str(root) not in sys.path:
         sys.path.insert(1, str(root))
-    workflow = ConfigWorkflow(
-        [str(path) for path in files],
-        workflow_type="infer",
-        logging_file=False,  # the calling program decides what is logged
-        bundle_root=str(root),
-    )
+    with _quiet("monai.bundle.workflows"):  # it warns that it was told not to log
+        workflow = ConfigWorkflow(
+            [str(path) for path in files],
+            workflow_type="infer",
+            logging_file=False,  # the calling program decides what is logged
+            bundle_root=str(root),
+        )
     for override in overrides:
         if override not in workflow.parser:
             hint = nearest(override, workflow.parser.get())
             raise ValueError(f"{files[0]} has no id {override!r}{hint}")
-    workflow.parser.update(pairs=dict(overrides))
+    # A run checks at its start that its input and weights exist; here inputs come later.
+    own = {"image": str(root), "weights_file": str(weights)}
+    known = {key: value for key, value in own.items() if key in workflow.parser}
+    workflow.parser.update(pairs={**known, **overrides})
     workflow.initialize()
     device = torch.device(workflow.device)
     network = workflow.network_def
@@ -169,6 +193,18 @@ def _initialise(
         inferer=workflow.inferer,
         postprocessing=workflow.postprocessing,
     )
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """Hold back the warnings of one logger."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def read_weights(network: torch.nn.Module, path: Path) -> None:
