@@ -8,8 +8,10 @@ stored in any axis order gives the same numbers, in the same order of summation.
 from __future__ import annotations
 
 from itertools import product
+from typing import Any
 
 import numpy as np
+import torch
 from nibabel.orientations import apply_orientation, inv_ornt_aff, io_orientation
 from scipy import ndimage
 
@@ -53,6 +55,47 @@ def check_grid(shape: tuple[int, ...], affine: np.ndarray, name: str) -> None:
             f"{name}: its affine cannot be inverted (voxel edges {np.round(edges, 4).tolist()} mm);"
             " export it again from the scanner"
         )
+
+
+def check_finite(values: np.ndarray, name: str) -> None:
+    """Refuse NaN and infinity.
+
+    Args:
+        values: HU, or block means of HU, which are not finite either.
+        name: What the message calls the volume: its file.
+
+    Raises:
+        ValueError: If a value is not finite.
+    """
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{name}: holds values that are not finite (NaN or infinity); replace them by "
+            f"{OUTSIDE_HU:g} HU"
+        )
+
+
+def unpack(image: Any) -> tuple[np.ndarray, np.ndarray, str]:
+    """Take a channel-first volume apart.
+
+    Args:
+        image: [1, X, Y, Z], a MetaTensor (other arrays are taken to lie on a 1 mm RAS grid).
+
+    Returns:
+        Array [X, Y, Z], its 4x4 voxel to RAS+ millimetre matrix, and the file's name for messages.
+
+    Raises:
+        ValueError: If it is not a volume with one channel.
+    """
+    affine = np.asarray(getattr(image, "affine", np.eye(4)), dtype=float)
+    stored = getattr(image, "meta", {}).get("filename_or_obj", None)
+    name = str(stored) if stored else "image"
+    array = image.detach().cpu().numpy() if isinstance(image, torch.Tensor) else np.asarray(image)
+    if array.ndim != 4 or array.shape[0] != 1:
+        raise ValueError(
+            f"{name}: shape {tuple(array.shape)} is not one CT volume [1, X, Y, Z]; give one phase "
+            "of one series, a single slice as a volume that is one voxel thick"
+        )
+    return array[0], affine, name
 
 
 def spacing_mm(affine: np.ndarray) -> np.ndarray:
@@ -133,7 +176,7 @@ def sample(
     shape: tuple[int, ...],
     grid_affine: np.ndarray,
     order: int = 1,
-    outside: float = OUTSIDE_HU,
+    outside: float | None = OUTSIDE_HU,
 ) -> np.ndarray:
     """Sample a volume on another grid, linearly or at the nearest voxel.
 
@@ -146,7 +189,7 @@ def sample(
         shape: Shape of the new grid.
         grid_affine: 4x4 matrix of the new grid.
         order: 1 linear, 0 nearest.
-        outside: Value beyond the volume.
+        outside: Value beyond the volume; None keeps the nearest edge value.
 
     Returns:
         The samples [*shape]: float32 for order 1, the array's own type for order 0.
@@ -162,7 +205,8 @@ def sample(
         mode="nearest",
         prefilter=False,
     )
-    values[~covered(array.shape, affine, shape, grid_affine)] = outside
+    if outside is not None:
+        values[~covered(array.shape, affine, shape, grid_affine)] = outside
     return values
 
 
