@@ -17,6 +17,7 @@ from typing import Any
 
 import fire.parser
 import pydicom
+import yaml
 from monai import transforms
 from monai.bundle import ConfigParser
 
@@ -31,7 +32,8 @@ TRACKING_IDS = frozenset(
 )
 #: Ids whose value is read: a path given for one of them must exist before the run starts.
 INPUT_IDS = frozenset(
-    {"bundle_root", "dataset_dir", "data_list_file", "image", "mask", "calibration_file"}
+    {"bundle_root", "dataset_dir", "datalist", "image", "mask", "calibration_file"}
+    | {"weights_file", "pretrained_file"}
 )
 
 SEPARATOR = "::"  # between the parts of a nested id; MONAI also reads "#"
@@ -60,27 +62,28 @@ def check(
             so that a workflow driven inside another program is not judged by that program's.
         bundle_root: folder of the bundle; None means the bundle this file belongs to.
         overrides: id → value, as given to `ConfigWorkflow`.
-        paths: id → path or list of paths that must exist (patterns allowed), already resolved.
+        paths: id → path or list of paths, resolved, that a run from the command line reads
+            (patterns allowed). Other programs may set up a workflow before they have an input.
 
     Raises:
-        SettingError: for `overrides` and `paths`, one line that names what is wrong.
-        SystemExit: the same for a command line: one line at the end of the output, status 1.
+        SettingError: for `overrides`; one line that names what is wrong.
+        SystemExit: for a command line; one line at the end of the output, status 1.
     """
     root = Path(bundle_root) if bundle_root is not None else Path(__file__).resolve().parents[1]
-    settings = Settings(root)
-    problems = settings.wrong_ids(overrides or {}, "overrides")
-    problems += settings.missing_paths(overrides or {}) + missing(paths or {})
-    if problems:
-        raise SettingError("; ".join(problems))
+    if overrides:
+        settings = Settings(root)
+        problems = settings.wrong_ids(overrides, "overrides") + settings.missing_paths(overrides)
+        if problems:
+            raise SettingError("; ".join(problems))
     positional, options = parse_command_line(argv or [])
     if not options.keys() & {"config_file", "args_file"}:
         return
     try:
-        problems = settings.wrong_command(positional, options)
-    except (OSError, ValueError) as error:
-        problems = [str(error)]
+        problems = Settings(root).wrong_command(positional, options) + missing(paths or {})
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        problems = [" ".join(str(error).split())]
     if problems:
-        raise SystemExit("error: " + "; ".join(problems))
+        raise SystemExit("error: " + "; ".join(dict.fromkeys(problems)))
 
 
 class Settings:
@@ -192,10 +195,12 @@ def suggestion(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known, key=lambda other: (other.count(SEPARATOR), other))
     wanted = normalize(name).replace(".", SEPARATOR)
-    near = difflib.get_close_matches(wanted, known, n=1)
-    if not near:  # perhaps the last part of a nested id
-        last = {other.split(SEPARATOR)[-1]: other for other in reversed(known)}
-        near = [last[n] for n in difflib.get_close_matches(wanted.split(SEPARATOR)[-1], last, n=1)]
+    last = {other.split(SEPARATOR)[-1]: other for other in reversed(known)}
+    if wanted in last:  # the last part of a nested id, without the parts before
+        near = [last[wanted]]
+    else:
+        close = difflib.get_close_matches(wanted.split(SEPARATOR)[-1], last, n=1)
+        near = difflib.get_close_matches(wanted, known, n=1) or [last[part] for part in close]
     return f", did you mean '{near[0]}'?" if near else ""
 
 
