@@ -22,20 +22,32 @@ def test_output_has_the_inputs_size_and_the_wanted_channels(settings, size):
     assert network(image).shape == (2, settings.get("out_channels", 10), *size)
 
 
-def test_recurrence_applies_the_same_weights_to_input_plus_state():
+def test_recurrence_applies_the_same_kernel_to_input_plus_state():
     torch.manual_seed(0)
     module = RecurrentConvolution(3, steps=2).eval()
-    convolution, norm = module.unit[0], module.unit[1]
-    norm.running_mean.uniform_(-1, 1)
+    norms = [module.first_norm, *module.norms]
+    for norm in norms:
+        norm.running_mean.uniform_(-1, 1)
     image = torch.randn(1, 3, 8, 8)
 
-    def unit(x):
-        return torch.relu(norm(torch.nn.functional.conv2d(x, convolution.weight, padding=1)))
+    def unit(x, norm):
+        kernel = module.convolution.weight
+        return torch.relu(norm(torch.nn.functional.conv2d(x, kernel, padding=1)))
 
-    first = unit(image)
-    second = unit(image + first)
-    third = unit(image + second)
+    first = unit(image, norms[0])
+    second = unit(image + first, norms[1])
+    third = unit(image + second, norms[2])
     torch.testing.assert_close(module(image), third)
+
+
+def test_running_statistics_of_every_recurrence_are_its_own():
+    """With shared ones a trained network found nothing in evaluation mode."""
+    torch.manual_seed(0)
+    module = RecurrentConvolution(4, steps=2).train()
+    image = 3 * torch.randn(64, 4, 16, 16)
+    for _ in range(100):
+        trained = module(image)
+    torch.testing.assert_close(module.eval()(image), trained, atol=0.01, rtol=0.01)
 
 
 def test_residual_unit_adds_its_projected_input():
@@ -45,9 +57,11 @@ def test_residual_unit_adds_its_projected_input():
     torch.testing.assert_close(module(image), projected + module.recurrent(projected))
 
 
-def test_recurrences_cost_no_weights():
-    sizes = {sum(p.numel() for p in R2UNet(width=4, steps=t).parameters()) for t in (0, 1, 2, 5)}
-    assert len(sizes) == 1
+def test_recurrences_cost_no_kernels():
+    def kernels(steps):
+        return sum(p.numel() for p in R2UNet(width=4, steps=steps).parameters() if p.ndim == 4)
+
+    assert len({kernels(steps) for steps in (0, 1, 2, 5)}) == 1
 
 
 @pytest.mark.parametrize("activation", ["sigmoid", "softmax"])
