@@ -100,7 +100,7 @@ def _read_slice(path: Path) -> _Slice:
     except FileNotFoundError:
         raise CaseError(path, "is gone", "give the path again") from None
     except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
-        problem = "is no readable DICOM file or is cut off"
+        problem = "is neither NIfTI nor readable DICOM, or is cut off"
         raise CaseError(path, problem, "copy it again from the archive") from error
     _check_header(path, header)
     position = numbers(header, "ImagePositionPatient", 3)

@@ -25,7 +25,7 @@ from lumbar_bundle.cases import FAILURE, UNNAMED
 from lumbar_bundle.common import case_name, write_json
 from lumbar_bundle.grids import to_ras
 from lumbar_bundle.inputs import LEVELS_ENDING, SEGMENTATION_ENDING
-from lumbar_bundle.slab import is_sagittal_reformat
+from lumbar_bundle.planning import is_sagittal_reformat
 
 logger = logging.getLogger(__name__)
 
