@@ -12,6 +12,7 @@ so both give the same result.
 from __future__ import annotations
 
 import hashlib
+import importlib
 import json
 import logging
 import sys
@@ -19,6 +20,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -137,6 +139,27 @@ def load(
     return _loaded[key]
 
 
+def module(name: str, dotted: str, folder: Path = FOLDER) -> ModuleType:
+    """Import a module of a bundle's package.
+
+    Args:
+        name: Name of the bundle's folder.
+        dotted: The module, such as `lumbar_bundle.metrics`.
+        folder: Where the bundles lie.
+
+    Raises:
+        ValueError: The bundle does not exist.
+    """
+    _on_path(_root(name, folder))
+    return importlib.import_module(dotted)
+
+
+def _on_path(root: Path) -> None:
+    """Let a bundle's package be imported, as MONAI's runner does."""
+    if str(root) not in sys.path:
+        sys.path.insert(1, str(root))
+
+
 def _root(name: str, folder: Path) -> Path:
     """Return the folder of a bundle."""
     known = sorted(path.parent.parent.name for path in folder.glob("*/configs/metadata.json"))
@@ -160,9 +183,7 @@ def _initialise(
 ) -> Bundle:
     """Build the workflow and take from it what a case needs."""
     checksum = _checksum(weights)
-    # Before anything of the config is built: it names code by `_target_: <package>.…`.
-    if str(root) not in sys.path:
-        sys.path.insert(1, str(root))
+    _on_path(root)  # before anything of the config is built: it names code by `_target_`
     with _quiet("monai.bundle.workflows"):  # it warns that it was told not to log
         workflow = ConfigWorkflow(
             [str(path) for path in files],

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tools import __version__
-from tools.helptext import command_page, overview
+from tools.helptext import PROGRAM, command_page, overview
 from tools.options import UsageError, bind, nearest
 
 EXIT_DONE, EXIT_MACHINE, EXIT_REQUEST, EXIT_STOPPED = 0, 1, 2, 130
@@ -32,7 +32,7 @@ class Command:
     Attributes:
         target: "module:function"; imported only when the command is used, so that help is quick.
         summary: What the command does, for a radiology researcher.
-        example: Words to type after `python -m tools`.
+        example: Words to type after the program, as `python -m tools`.
     """
 
     target: str
@@ -45,19 +45,22 @@ class Command:
         return getattr(importlib.import_module(module), function)
 
 
-def main(commands: Mapping[str, Command], intro: str, words: Sequence[str]) -> int:
+def main(
+    commands: Mapping[str, Command], intro: str, words: Sequence[str], program: str = PROGRAM
+) -> int:
     """Run one command line.
 
     Args:
         commands: Command table: name -> command.
         intro: What the program is, for the head of the overview.
         words: Command-line words after the program's name.
+        program: What a user types to start the program.
 
     Returns:
         Exit code, see the module's head.
     """
     try:
-        _dispatch(commands, intro, words)
+        _dispatch(commands, intro, words, program)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _fail("stopped", EXIT_STOPPED)
@@ -76,9 +79,11 @@ def main(commands: Mapping[str, Command], intro: str, words: Sequence[str]) -> i
     return EXIT_DONE
 
 
-def _dispatch(commands: Mapping[str, Command], intro: str, words: Sequence[str]) -> None:
+def _dispatch(
+    commands: Mapping[str, Command], intro: str, words: Sequence[str], program: str
+) -> None:
     if not words or words[0] in HELP_WORDS:
-        print(overview(commands, intro))
+        print(overview(commands, intro, program))
         return
     name, *rest = words
     if name == "--version":
@@ -89,12 +94,12 @@ def _dispatch(commands: Mapping[str, Command], intro: str, words: Sequence[str])
         raise UsageError(f"unknown {what} {name!r}{nearest(name, commands)}")
     function = commands[name].load()
     if HELP_WORDS.intersection(rest[:1]) or "--help" in rest or "-h" in rest:
-        print(command_page(name, function, commands[name].example))
+        print(command_page(name, function, commands[name].example, program))
         return
     try:
         arguments = bind(function, rest)
     except UsageError as error:
-        raise UsageError(f"{error} (see `python -m tools {name} --help`)") from None
+        raise UsageError(f"{error} (see `{program} {name} --help`)") from None
     function(**arguments)
 
 

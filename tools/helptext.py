@@ -16,30 +16,34 @@ from tools.options import flag
 if TYPE_CHECKING:
     from tools.cli import Command
 
+PROGRAM = "python -m tools"  # what a user types
 MAX_WIDTH = 96  # columns; longer lines are tiring to read
 INDENT = 22  # columns, where the descriptions of options begin
 
 
-def overview(commands: Mapping[str, Command], intro: str) -> str:
-    """Write the page that `python -m tools` prints: what each command does, and an example."""
-    lines = [*_wrap(intro), "", "usage: python -m tools COMMAND [arguments]", "", "commands"]
+def overview(commands: Mapping[str, Command], intro: str, program: str = PROGRAM) -> str:
+    """Write the page that a program prints: what each command does, and an example."""
+    lines = [*_wrap(intro), "", f"usage: {program} COMMAND [arguments]", "", "commands"]
     for name, command in commands.items():
         lines += [
             "",
             *_wrap(command.summary, name),
-            *_wrap(f"python -m tools {command.example}", ""),
+            *_wrap(f"{program} {command.example}", ""),
         ]
-    lines += ["", *_wrap("`python -m tools COMMAND --help` explains a command's arguments.")]
+    lines += ["", *_wrap(f"`{program} COMMAND --help` explains a command's arguments.")]
     return "\n".join(lines)
 
 
-def command_page(name: str, function: Callable[..., Any], example: str) -> str:
+def command_page(
+    name: str, function: Callable[..., Any], example: str, program: str = PROGRAM
+) -> str:
     """Write a command's page from its signature and its Google-style docstring.
 
     Args:
         name: Name of the command.
         function: The function behind it; the arguments come from its `Args:` section.
-        example: Words to type after `python -m tools`.
+        example: Words to type after the program.
+        program: What a user types to start the program.
 
     Returns:
         The page.
@@ -59,12 +63,12 @@ def command_page(name: str, function: Callable[..., Any], example: str) -> str:
         for key, p in inspect.signature(function).parameters.items()
         if p.default is p.empty
     ]
-    lines = [" ".join(["usage: python -m tools", name, *names, "[options]"]), ""]
+    lines = [" ".join([f"usage: {program}", name, *names, "[options]"]), ""]
     for paragraph in description:
         lines += [*_wrap(paragraph), ""]
     if required:
         lines += ["arguments", *required, ""]
-    lines += ["options", *optional, "", "example", f"  python -m tools {example}"]
+    lines += ["options", *optional, "", "example", f"  {program} {example}"]
     return "\n".join(lines)
 
 
