@@ -318,25 +318,6 @@ def case_name(path: str | os.PathLike) -> str:
     return path.stem
 
 
-def case_names(paths: Iterable[str | os.PathLike]) -> list[str]:
-    """Name all cases of one run; where names clash, a hash of the path tells them apart.
-
-    Examples:
-        >>> case_names(["a/ct.nii", "b/other.nii"])
-        ['ct', 'other']
-        >>> case_names(["/a/ct.nii", "/b/ct.nii"])
-        ['ct-e716b9', 'ct-002854']
-    """
-    paths = list(paths)
-    names = [case_name(path) for path in paths]
-    return [
-        f"{name}-{hashlib.sha256(str(path).encode()).hexdigest()[:PATH_DIGITS]}"
-        if names.count(name) > 1
-        else name
-        for name, path in zip(names, paths, strict=True)
-    ]
-
-
 def write_json(path: str | os.PathLike, content: Any) -> None:
     """Write JSON so that the file is either whole or not there; folders are made.
 

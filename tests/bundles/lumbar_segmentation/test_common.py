@@ -14,7 +14,7 @@ from monai import transforms
 from monai.data import MetaTensor
 from pydicom.dataset import FileDataset, FileMetaDataset
 
-from lumbar_bundle.common import SettingError, Spacingd, case_name, case_names, write_json
+from lumbar_bundle.common import SettingError, Spacingd, case_name, write_json
 
 
 def write_dicom(path: Path, series: str | None) -> None:
@@ -55,13 +55,6 @@ def test_a_folder_without_dicom_is_refused(tmp_path):
     (tmp_path / "notes.txt").write_text("none")
     with pytest.raises(SettingError, match="holds no DICOM file: give"):
         case_name(tmp_path)
-
-
-def test_cases_of_one_name_are_told_apart_by_their_paths():
-    names = case_names(["/a/ct.nii.gz", "/b/ct.nii.gz", "/b/other.nii.gz"])
-    assert names[0] == "ct-" + hashlib.sha256(b"/a/ct.nii.gz").hexdigest()[:6]
-    assert names[2] == "other"
-    assert len(set(names)) == 3
 
 
 JSON_VALUES = st.recursive(

@@ -10,6 +10,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from tests.bundles.lumbar_segmentation.workflows import (
+    NETWORK_OVERLAYS,
     SMALL_NETWORK,
     config_files,
     prepared,
@@ -27,7 +28,6 @@ EXPECTED_OVERLAYS = {
     "pretrain",
     "quick",
 }
-NETWORKS = ["network_unet", "network_resunet", "network_attention_unet", "network_dynunet"]
 ZOO_IDS = [
     *("bundle_root", "device", "dataset_dir", "val_interval"),
     *(
@@ -79,7 +79,7 @@ def test_a_step_is_trained_validated_and_saved(
     assert list((tmp_path / "checkpoints").glob("*.pt"))
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", NETWORK_OVERLAYS)
 def test_each_network_trains_a_step_and_takes_any_size(
     name: str, bundle: Path, cohort: Path, tmp_path: Path
 ) -> None:

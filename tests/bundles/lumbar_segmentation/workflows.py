@@ -7,6 +7,13 @@ from typing import Any
 import torch
 from monai.bundle import ConfigWorkflow
 
+#: Overlays that swap the network.
+NETWORK_OVERLAYS = (
+    "network_unet",
+    "network_resunet",
+    "network_attention_unet",
+    "network_dynunet",
+)
 #: A network of the shipped kind that takes no time.
 SMALL_NETWORK = {"network_def::width": 2}
 
