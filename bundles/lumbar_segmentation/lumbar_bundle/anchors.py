@@ -1,0 +1,168 @@
+"""Positions of bodies, counted from an anchor that can be seen: the sacrum, or T12 by its ribs.
+
+A chain with a hole is several runs of bodies; each run is named by its own anchor or not at all.
+The level channels vote: a position that they contradict decisively is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from scipy.special import logsumexp
+
+from lumbar_bundle.chain import WIDEST_DISC_MM, Body, chain_gaps
+from lumbar_bundle.ribs import RIB_MM, RibEvidence, last_ribbed
+from lumbar_bundle.sacrum import SacrumFinding
+from lumbar_bundle.votes import L1_POSITION, T12_POSITION, log_likelihood
+
+#: A step between neighbours outside these shares of the steps around it has a body too many or too
+#: few. Neighbouring steps differ by 10 %, those around a body half collapsed by 25 %.
+STEP_SHARES = (0.62, 1.42)
+#: Steps to either side that it is compared with.
+STEPS_AROUND = 2
+#: An anchor gives way to no position by the votes unless that is more likely by this, natural log.
+VETO = 1.5
+#: Ribs are judged with more suspicion (short and lumbar ribs): the votes must be for them, by this.
+RIBS_LEAD = 1.0
+#: How much more likely the position by a trusted anchor is than either neighbour, before the votes.
+PRIOR_ODDS = {"sacrum": 40.0, "ribs": 10.0}
+#: Positions that votes may prefer.
+POSITIONS = range(-1, 8)
+
+
+@dataclass(frozen=True)
+class Run:
+    """Bodies without a gap between them.
+
+    Attributes:
+        first: Index in the chain of its lowest body.
+        last: Index of its highest.
+        anchor: "sacrum", "ribs", or None if it could not be placed.
+        position: Of its lowest body: 0 = L5, 1 = L4 …; None likewise.
+        probability: Of that position, by anchor and votes.
+        why: In words, if not placed.
+    """
+
+    first: int
+    last: int
+    anchor: str | None = None
+    position: int | None = None
+    probability: float = 0.0
+    why: str = ""
+
+
+@dataclass
+class Evidence:
+    """What is known of a chain, bottom to top.
+
+    Attributes:
+        chain: Bodies.
+        votes: Of every body, [N, 9].
+        complete: Whether each lies in the field whole.
+        sacrum: Below it.
+        ribs: Beside each; empty if not looked for.
+    """
+
+    chain: list[Body]
+    votes: np.ndarray
+    complete: list[bool]
+    sacrum: SacrumFinding
+    ribs: Sequence[RibEvidence] = field(default_factory=list)
+
+
+def place(evidence: Evidence) -> list[Run]:
+    """Place every run of a chain.
+
+    Args:
+        evidence: What is known.
+
+    Returns:
+        Runs from bottom to top; positions rise from each to the next.
+    """
+    runs: list[Run] = []
+    ribbed = last_ribbed(evidence.ribs, evidence.complete) if evidence.ribs else None
+    for first, last in split(evidence.chain):
+        run = _place_run(evidence, first, last, ribbed)
+        below = [r for r in runs if r.position is not None]
+        if run.position is not None and below:
+            under = below[-1]
+            # Between two runs at least one body is missing.
+            if run.position <= (under.position or 0) + under.last - under.first + 1:
+                return [Run(r.first, r.last, why="anchors contradict each other") for r in runs] + [
+                    Run(first, last, why="anchors contradict each other")
+                ]
+        runs.append(run)
+    return runs
+
+
+def split(chain: list[Body]) -> list[tuple[int, int]]:
+    """Split a chain where a body is missing, or one is too many.
+
+    Args:
+        chain: Bodies, bottom to top.
+
+    Returns:
+        First and last index of every run.
+    """
+    steps = np.array([
+        float(np.linalg.norm(upper.centroid - lower.centroid))
+        for lower, upper in pairwise(chain)
+    ])  # fmt: skip
+    gaps = chain_gaps(chain)
+    runs, first = [], 0
+    for index, gap in enumerate(gaps):
+        around = np.delete(
+            steps[max(0, index - STEPS_AROUND) : index + STEPS_AROUND + 1], min(index, STEPS_AROUND)
+        )
+        share = steps[index] / np.median(around) if len(around) else 1.0
+        if gap > WIDEST_DISC_MM or not STEP_SHARES[0] <= share <= STEP_SHARES[1]:
+            runs.append((first, index))
+            first = index + 1
+    return [*runs, (first, len(chain) - 1)] if chain else []
+
+
+def _place_run(evidence: Evidence, first: int, last: int, ribbed: int | None) -> Run:
+    votes = evidence.votes[first : last + 1]
+    by_ribs = None
+    if ribbed is not None and first <= ribbed <= last:
+        by_ribs = T12_POSITION - (ribbed - first)
+    if first == 0 and evidence.sacrum.trusted:
+        lead, probability = _lead(votes, 0, 0, PRIOR_ODDS["sacrum"])
+        if lead < -VETO:
+            return Run(first, last, why="names by the network contradict the sacrum")
+        if (why := _contradiction(evidence, last, by_ribs, lead)) is not None:
+            return Run(first, last, why=why)
+        return Run(first, last, "sacrum", 0, probability)
+    if by_ribs is not None:
+        lead, probability = _lead(votes, by_ribs, (ribbed or 0) - first, PRIOR_ODDS["ribs"])
+        # Below L5 no body stands; and the lowest may be S1 unless the sacrum was seen below.
+        if lead < RIBS_LEAD or by_ribs < 0:
+            return Run(first, last, why="names by the network do not confirm the ribs")
+        return Run(first, last, "ribs", by_ribs, probability)
+    return Run(first, last, why=evidence.sacrum.why if first == 0 else "no anchor in this part")
+
+
+def _lead(votes: np.ndarray, position: int, root: int, odds: float) -> tuple[float, float]:
+    """Lead of a position in the votes over all others, and its probability with the anchor."""
+    logs = {p: log_likelihood(votes, p, root) for p in {*POSITIONS, position}}
+    others = [value for p, value in logs.items() if p != position]
+    own = logs[position] + np.log(odds)
+    return logs[position] - max(others), float(np.exp(own - logsumexp([own, *others])))
+
+
+def _contradiction(evidence: Evidence, last: int, by_ribs: int | None, lead: float) -> str | None:
+    """Why a count from the sacrum cannot stand beside the ribs, if it cannot.
+
+    A long rib at L1 or below means a body too few was counted. That T11 is the last with ribs may
+    mean an extra lumbar body, or short twelfth ribs: then the votes must be for the count.
+    """
+    for item in evidence.ribs[: min(L1_POSITION, last) + 1]:
+        sides = [side for side in (item.left_mm, item.right_mm) if side is not None]
+        if len(sides) == 2 and min(sides) >= RIB_MM:
+            return "a body counted as lumbar carries ribs"
+    if by_ribs not in (None, 0) and lead < RIBS_LEAD:
+        return "ribs end elsewhere than counted"
+    return None
