@@ -58,7 +58,7 @@ def hashed_name(uid: str) -> str:
 
     Examples:
         >>> hashed_name("1.2.3")
-        'series-e0f6bca0c3'
+        'series-c47f5b18b8'
     """
     return f"series-{hashlib.sha256(uid.encode()).hexdigest()[:UID_DIGITS]}"
 

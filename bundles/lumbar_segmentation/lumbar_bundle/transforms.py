@@ -7,16 +7,31 @@ from lumbar_bundle.augment import (
     RandThickVoxelsd,
 )
 from lumbar_bundle.labels import ToClassesd
+from lumbar_bundle.loading import CheckCT, CheckCTd, LoadImageCT, LoadImageCTd
+from lumbar_bundle.midsagittal import MidSagittalSlices, MidSagittalSlicesd
+from lumbar_bundle.naming import NameLevelsd
+from lumbar_bundle.restore import RestoreLevels, RestoreLevelsd
+from lumbar_bundle.save import SaveImageLevelsd
 from lumbar_bundle.slab import SpineSlab, SpineSlabd
 from lumbar_bundle.slices import RandSagittalSlicesd, SagittalSlicesd
 
 __all__ = [
+    "CheckCT",
+    "CheckCTd",
+    "LoadImageCT",
+    "LoadImageCTd",
+    "MidSagittalSlices",
+    "MidSagittalSlicesd",
+    "NameLevelsd",
     "RandBrightVesseld",
     "RandFieldCutd",
     "RandSagittalSlicesd",
     "RandScanNoised",
     "RandThickVoxelsd",
+    "RestoreLevels",
+    "RestoreLevelsd",
     "SagittalSlicesd",
+    "SaveImageLevelsd",
     "SpineSlab",
     "SpineSlabd",
     "ToClassesd",
