@@ -46,10 +46,10 @@ def block_spine(seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="session")
 def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder with four tiny patients: two to train on, one each to validate and to test."""
+    """Folder with five tiny patients: two to train on, two to validate, one to test."""
     folder = tmp_path_factory.mktemp("cohort")
     records = []
-    for seed in range(4):
+    for seed in range(5):
         affine = np.diag([SPACING_MM] * 3 + [1.0])
         record = {"patient_id": f"P{seed}", "scanner": "A"}
         for key, array in zip(("image", "label"), block_spine(seed), strict=True):
@@ -58,6 +58,6 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Path:
             path.parent.mkdir(exist_ok=True)
             nib.save(nib.Nifti1Image(array, affine), path)
         records.append(record)
-    lists = {"training": records[:2], "validation": records[2:3], "test": records[3:]}
+    lists = {"training": records[:2], "validation": records[2:4], "test": records[4:]}
     (folder / "lumbar_segmentation.json").write_text(json.dumps(lists))
     return folder

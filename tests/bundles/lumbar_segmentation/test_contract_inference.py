@@ -103,14 +103,14 @@ def infer(bundle: Path, image: Path, output: Path, *overlays: str, **more: Any) 
 def test_inferring_writes_both_files_on_the_input_s_grid(
     overlay: str, weights: str, bundle: Path, cohort: Path, tmp_path: Path
 ) -> None:
-    image = cohort / "images" / "A0003.nii.gz"
+    image = cohort / "images" / "A0004.nii.gz"
     overlays = [overlay] if overlay else []
     workflow = infer(bundle, image, tmp_path, *overlays, weights_file=weights, **SMALL_NETWORK)
-    labels = nib.load(tmp_path / "A0003_seg.nii.gz")
+    labels = nib.load(tmp_path / "A0004_seg.nii.gz")
     assert labels.shape == nib.load(image).shape
     np.testing.assert_allclose(labels.affine, nib.load(image).affine)
     assert labels.get_data_dtype() == np.uint8
-    found = json.loads((tmp_path / "A0003_levels.json").read_text())
+    found = json.loads((tmp_path / "A0004_levels.json").read_text())
     assert set(found["levels"]) == {"L1", "L2", "L3", "L4"}
     cut = workflow.parser.get_parsed_content("select_slices")
     assert isinstance(cut, MidSagittalSlicesd) == bool(overlay)
@@ -122,9 +122,9 @@ def test_each_network_runs_with_weights_of_its_own(
 ) -> None:
     network = read(bundle, "inference", name).get_parsed_content("network_def")
     torch.save(network.state_dict(), tmp_path / "own.pt")
-    image = cohort / "images" / "A0003.nii.gz"
+    image = cohort / "images" / "A0004.nii.gz"
     infer(bundle, image, tmp_path, name, weights_file=str(tmp_path / "own.pt"))
-    assert (tmp_path / "A0003_levels.json").is_file()
+    assert (tmp_path / "A0004_levels.json").is_file()
 
 
 @pytest.mark.parametrize("overlay", ["", "slab_s2"])
@@ -139,6 +139,6 @@ def test_evaluating_writes_a_row_per_case_and_level(
     with (tmp_path / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(row["case"], row["level"]) for row in rows] == [
-        ("A0003", level) for level in ("L1", "L2", "L3", "L4")
+        ("A0004", level) for level in ("L1", "L2", "L3", "L4")
     ]
     assert not (tmp_path / "checkpoints").exists()  # it does not train
