@@ -46,14 +46,12 @@ def read_volume(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         CaseError: If the files are no CT slices, differ, or do not follow each other evenly.
     """
-    slices = sorted((_read_slice(path) for path in paths), key=lambda item: item.along_mm)
+    slices = sorted((_read_place(path) for path in paths), key=lambda item: item.along_mm)
     first, last = slices[0], slices[-1]
     for item in slices[1:]:
         if not same_plane(first.header, item.header):
-            raise CaseError(
-                item.path, f"lies in another plane than {first.path.name} or has another size",
-                "give each series by itself",
-            )  # fmt: skip
+            problem = f"lies in another plane than {first.path.name} or has another size"
+            raise CaseError(item.path, problem, "give each series by itself")
     if len(slices) == 1:
         step = first.normal * _single_thickness_mm(first.header)
     else:
@@ -64,23 +62,18 @@ def read_volume(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     affine = np.eye(4)
     affine[:3, :3] = np.stack([row * column_mm, column * row_mm, step], axis=1)
     affine[:3, 3] = first.position
-    kind = np.int16 if all(item.pixels.dtype == np.int16 for item in slices) else np.float32
-    volume = np.empty((*first.pixels.shape[::-1], len(slices)), dtype=kind)
-    for index, item in enumerate(slices):
-        volume[:, :, index] = item.pixels.T
-    return volume, LPS_TO_RAS @ affine
+    return _stack(slices), LPS_TO_RAS @ affine
 
 
 @dataclass
 class _Slice:
-    """One slice: where it lies in LPS millimetres, and its HU [rows, columns]."""
+    """Where one slice lies, in LPS millimetres."""
 
     path: Path
     header: pydicom.Dataset
     position: np.ndarray
     orientation: np.ndarray
     spacing: np.ndarray
-    pixels: np.ndarray
 
     @property
     def normal(self) -> np.ndarray:
@@ -93,15 +86,33 @@ class _Slice:
         return float(self.position @ self.normal)
 
 
-def _read_slice(path: Path) -> _Slice:
-    """Read one file whole; see `read_volume`."""
+def _stack(slices: Sequence[_Slice]) -> np.ndarray:
+    """Decode the slices straight into their volume [X, Y, Z]: memory holds the scan once."""
+    volume = np.empty((0, 0, 0), dtype=np.int16)
+    for index, item in enumerate(slices):
+        pixels = _read_pixels(item.path)
+        if index == 0:
+            volume = np.empty((*pixels.shape[::-1], len(slices)), dtype=pixels.dtype, order="F")
+        elif volume.dtype != pixels.dtype:
+            volume = volume.astype(np.float32)
+        volume[:, :, index] = pixels.T
+    return volume
+
+
+def _read_file(path: Path, pixels: bool) -> pydicom.FileDataset:
+    """Read a DICOM file, with or without its pixels."""
     try:
-        header = pydicom.dcmread(path)
+        return pydicom.dcmread(path, stop_before_pixels=not pixels)
     except FileNotFoundError:
         raise CaseError(path, "is gone", "give the path again") from None
     except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
         problem = "is neither NIfTI nor readable DICOM, or is cut off"
         raise CaseError(path, problem, "copy it again from the archive") from error
+
+
+def _read_place(path: Path) -> _Slice:
+    """Read where a slice lies; see `read_volume`."""
+    header = _read_file(path, pixels=False)
     _check_header(path, header)
     position = numbers(header, "ImagePositionPatient", 3)
     orientation = numbers(header, "ImageOrientationPatient", 6)
@@ -109,7 +120,7 @@ def _read_slice(path: Path) -> _Slice:
     if position is None or orientation is None or spacing is None or spacing.min() <= 0:
         problem = "says not where it lies (position, orientation or pixel spacing missing)"
         raise CaseError(path, problem, "leave it out, it is no slice of a volume")
-    return _Slice(path, header, position, orientation, spacing, _read_pixels(path, header))
+    return _Slice(path, header, position, orientation, spacing)
 
 
 def _check_header(path: Path, header: pydicom.Dataset) -> None:
@@ -136,8 +147,9 @@ def _check_header(path: Path, header: pydicom.Dataset) -> None:
         raise CaseError(path, problem, "give the original series")
 
 
-def _read_pixels(path: Path, header: pydicom.Dataset) -> np.ndarray:
+def _read_pixels(path: Path) -> np.ndarray:
     """Decode a slice to HU [rows, columns], int16 where that is exact, otherwise float32."""
+    header = _read_file(path, pixels=True)
     try:
         stored = header.pixel_array
     except (RuntimeError, NotImplementedError) as error:

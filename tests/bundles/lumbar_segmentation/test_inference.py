@@ -2,10 +2,6 @@
 
 import csv
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +14,6 @@ from monai.bundle import ConfigParser
 from monai.transforms import Compose, SaveImaged
 
 from lumbar_bundle.cases import CaseEvaluator
-from lumbar_bundle.networks import R2UNet
 from tests.bundles.lumbar_segmentation.dicom_files import write_series, write_slice
 from tests.bundles.lumbar_segmentation.network_like import Spine, phantom_spine
 from tests.bundles.lumbar_segmentation.oracle import Oracle, painted
@@ -222,32 +217,6 @@ def test_the_saver_is_one_that_monai_label_and_deploy_leave_out(bundle: Path) ->
     assert "SaveImage" in type(last).__name__
 
 
-# ---- the chain of evaluate.yaml is that of inference.yaml ----
-
-SHARED = (
-    "load_image", "check_image", "select_slices", "to_window", "pad_slices", "name_levels",
-    "restore_grid", "network_def", "hu_window", "spacing_mm", "slice_step_mm", "half_width_mm",
-    "slices_per_pass", "weights_file",
-)  # fmt: skip
-
-
-@pytest.mark.parametrize("key", SHARED)
-def test_evaluation_does_to_an_image_what_inference_does(bundle: Path, key: str) -> None:
-    inference = ConfigParser.load_config_files(config_files(bundle, "inference"))
-    evaluation = ConfigParser.load_config_files(config_files(bundle, "train", "evaluate"))
-    assert inference[key] == evaluation[key]
-
-
-def test_evaluation_adds_only_the_reference(bundle: Path) -> None:
-    inference = ConfigParser.load_config_files(config_files(bundle, "inference"))
-    evaluation = ConfigParser.load_config_files(config_files(bundle, "train", "evaluate"))
-    validate = evaluation["validate"]
-    before, after = inference["preprocessing"], inference["postprocessing"]
-    assert validate["preprocessing"]["transforms"] == [*before["transforms"], "@load_label"]
-    assert [*validate["postprocessing"]["transforms"], "@save_results"] == after["transforms"]
-    assert validate["inferer"] == inference["inferer"]
-
-
 @pytest.fixture(scope="module")
 def evaluated(
     bundle: Path, spine: Spine, weights: Path, tmp_path_factory: pytest.TempPathFactory
@@ -267,7 +236,7 @@ def evaluated(
     workflow = prepared(
         config_files(bundle, "train", "evaluate"), "train", run_id="evaluating",
         bundle_root=str(bundle), dataset_dir=str(folder), output_dir=str(folder / "out"),
-        weights_file=str(weights), network_def=ORACLE, device=torch.device("cpu"),
+        weights_file=str(weights), network_def=ORACLE, device=torch.device("cpu"), num_workers=1,
     )  # fmt: skip
     workflow.run()
     workflow.finalize()
@@ -314,69 +283,3 @@ def test_a_case_that_fails_behind_the_network_does_not_stop_the_others(tmp_path:
         "failure": "unexpected ArithmeticError: no such body; see the log",
     }
     assert seen[1]["pred"].shape == (1, 4, 4)
-
-
-# ---- slow: new processes ----
-
-
-def _small_scan(path: Path) -> Path:
-    spine = patient()
-    return save(path, painted(spine.labels), spine.affine)
-
-
-def _random_weights(path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    state = R2UNet().state_dict()
-    half = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
-    torch.save(half, path)
-    return path
-
-
-def _run(python: str, arguments: list[str], folder: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
-    command = [python, "-m", "monai.bundle", "run", "inferring", *arguments]
-    done = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("place", ["repository", "bundle"])
-def test_the_documented_command_works(
-    place: str, repository: Path, bundle: Path, tmp_path: Path
-) -> None:
-    scan = _small_scan(tmp_path / "ct.nii.gz")
-    folder = repository if place == "repository" else bundle
-    arguments = [] if place == "bundle" else ["--bundle_root", str(bundle.relative_to(repository))]
-    arguments += ["--config_file", str((bundle / "configs/inference.yaml").relative_to(folder))]
-    arguments += ["--image", str(scan), "--output_dir", str(tmp_path / "out")]
-    arguments += ["--weights_file", str(_random_weights(tmp_path / "model.pt"))]
-    _run(sys.executable, arguments, folder)
-    assert levels_of(tmp_path / "out", "ct")["status"] in ("done", "refused")
-    assert (tmp_path / "out" / "ct_seg.nii.gz").is_file()
-
-
-@pytest.mark.slow
-def test_the_bundle_works_alone_with_only_what_it_says_it_needs(
-    bundle: Path, tmp_path: Path
-) -> None:
-    alone = tmp_path / "lumbar_segmentation"
-    shutil.copytree(bundle, alone, ignore=shutil.ignore_patterns("__pycache__", "eval", "models"))
-    _random_weights(alone / "models" / "model.pt")
-    metadata = json.loads((alone / "configs" / "metadata.json").read_text())
-    needed = {
-        "monai": metadata["monai_version"],
-        "torch": metadata["pytorch_version"],
-        "numpy": metadata["numpy_version"],
-    } | metadata["required_packages_version"]
-    environment = tmp_path / "venv"
-    subprocess.run([sys.executable, "-m", "venv", str(environment)], check=True)
-    python = str(environment / "bin" / "python")
-    # Where pip finds its packages, a CPU build of torch included, is the machine's own setting.
-    packages = [f"{name}=={version}" for name, version in needed.items()]
-    subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-    scan = _small_scan(tmp_path / "ct.nii.gz")
-    arguments = ["--config_file", "configs/inference.yaml", "--image", str(scan)]
-    _run(python, [*arguments, "--output_dir", str(tmp_path / "out")], alone)
-    assert levels_of(tmp_path / "out", "ct")["status"] in ("done", "refused")
