@@ -20,8 +20,8 @@ from lumbar_bundle.slab import SpineSlab, SpineSlabd
 
 #: Radius of the closing; the study gives none: about two pixels of its scans, mm.
 CLOSING_MM = 1.5
-#: Smallest hole in space that is no noise; the study gives none: 3 cm of a canal of 1 cm2, mm3.
-LEAST_MM3 = 3000.0
+#: Smallest hole in space that is no noise; the study gives none: 5 mm of a canal of 1 cm2, mm3.
+LEAST_MM3 = 500.0
 #: Candidates of the study: ten consecutive sagittal slices.
 SLICES = 10
 

@@ -30,6 +30,9 @@ THICK_MM, THICK_RATIO = 2.5, 1.5
 LEAN_MM = 60.0
 #: The slices lean with the spine up to this angle, degrees; hardly any spine leans more.
 LARGEST_LEAN_DEG = 25.0
+#: A wide stack of sagittal slices that the spine leaves at a steeper angle than this is cut anew as
+#: a volume, degrees: 5 degrees are half a body's width over L1-L5.
+OBLIQUE_DEG = 5.0
 #: Width of the column of bone that stands in for a canal that is not found, mm: about a body.
 COLUMN_MM = 40.0
 #: Bone of one slice that counts for the column at most, mm2: about a body's cross section.
@@ -92,7 +95,8 @@ def plan_slab(array: np.ndarray, affine: np.ndarray, reach: Reach, name: str) ->
     found it stands upright on the column that holds most bone, and is as deep as the scan.
     A sagittal reformat keeps the directions of its slices and their distance (thinner slices than
     the step are averaged), but no slice further than `reach.side` from the curve, or from the
-    stack's middle where the stack is too narrow to find a curve.
+    stack's middle where the stack is too narrow to find a curve. One that the spine crosses at
+    an angle is no reformat of a spine and is treated as a volume.
 
     Args:
         array: HU [X, Y, Z], any orientation.
@@ -113,7 +117,7 @@ def plan_slab(array: np.ndarray, affine: np.ndarray, reach: Reach, name: str) ->
     volume = coarse(view, ras)
     check_finite(volume.hu, name)
     curve = canal_curve(volume)
-    if reformat:
+    if reformat and crossing_deg(curve, ras) <= OBLIQUE_DEG:
         return Slab(*slices_grid(view.shape, ras, reach, curve), curve, None)
     turn = leaning_axes(curve)
     low, high = np.full(3, -np.inf), np.full(3, np.inf)
@@ -136,6 +140,16 @@ def leaning_axes(curve: np.ndarray) -> np.ndarray:
     angle = np.clip(np.arctan(np.polyfit(curve[:, 2], curve[:, 0], 1)[0]), -limit, limit)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
     return np.array([[cos, 0.0, sin], [0.0, 1.0, 0.0], [-sin, 0.0, cos]])
+
+
+def crossing_deg(curve: np.ndarray, ras: np.ndarray) -> float:
+    """Angle between the canal and the sagittal slices of a grid in RAS order, degrees."""
+    if len(curve) < 2 or np.ptp(curve[:, 2]) < LEAN_MM:
+        return 0.0
+    along = np.linalg.svd(curve - curve.mean(axis=0), full_matrices=False)[2][0]
+    normal = np.cross(ras[:3, 1], ras[:3, 2])
+    sine = min(1.0, abs(float(along @ normal)) / float(np.linalg.norm(normal)))
+    return float(np.degrees(np.arcsin(sine)))
 
 
 def bone_column_mm(volume: Coarse) -> float:

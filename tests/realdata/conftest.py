@@ -1,0 +1,7 @@
+"""The bundles' packages on the path."""
+
+import sys
+from pathlib import Path
+
+for bundle in sorted((Path(__file__).resolve().parents[2] / "bundles").glob("*/configs")):
+    sys.path.insert(1, str(bundle.parent))
