@@ -30,9 +30,12 @@ ENVIRONMENT = {
     "MALLOC_TRIM_THRESHOLD_": str(2**36),
     "OMP_WAIT_POLICY": "PASSIVE",
 }
-"""What glibc and OpenMP are told, unless the user has told them otherwise. Layers' outputs of tens of
-megabytes are else fetched from the kernel page by page and given back at every step: a quarter of
-the time on two cores. And threads that wait sleep, which matters beside other programs."""
+"""What glibc and OpenMP are told, unless the user has told them otherwise.
+
+The outputs of layers, tens of megabytes each, are else fetched from the kernel page by page and
+given back at every step: a quarter of the time on two cores. And threads that wait sleep, which
+matters beside other programs.
+"""
 
 _EPOCH = re.compile(r"_epoch=(\d+)\.pt$")
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
