@@ -109,7 +109,7 @@ def name_apart(cases: Sequence[Case]) -> list[Case]:
     Examples:
         >>> [case["case"] for case in name_apart([{"image": "/a/ct.nii", "case": "ct"},
         ...     {"image": "/b/ct.nii", "case": "ct"}, {"image": "/a/x.nii", "case": "x"}])]
-        ['ct-cc0b1f', 'ct-9d3b1c', 'x']
+        ['ct-e716b9', 'ct-002854', 'x']
     """
     # Two names that differ in upper and lower case are one file on some systems.
     names = [case["case"].casefold() for case in cases]

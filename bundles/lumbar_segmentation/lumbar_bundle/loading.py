@@ -157,7 +157,9 @@ class CheckCT(Transform):
             problem = f"shape {tuple(image.shape)} is not one volume with one channel"
             raise CaseError(path, problem, "give a single CT volume")
         _check_affine(path, np.asarray(image.affine, dtype=float))
-        low, high = (float(value) for value in torch.aminmax(image.as_tensor()))
+        # NumPy, because torch copies a volume whose first axis is the fastest, as readers give it.
+        values = image.as_tensor().cpu().numpy()
+        low, high = float(values.min()), float(values.max())
         problem = _value_problem(low, high)
         if problem:
             raise CaseError(path, problem, "give the CT in HU, as the scanner wrote it")

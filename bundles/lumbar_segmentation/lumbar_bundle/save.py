@@ -22,6 +22,7 @@ from monai.config import KeysCollection
 from monai.transforms import SaveImaged
 
 from lumbar_bundle.cases import FAILURE, UNNAMED
+from lumbar_bundle.classes import LEVELS
 from lumbar_bundle.common import case_name, write_json
 from lumbar_bundle.grids import to_ras
 from lumbar_bundle.inputs import LEVELS_ENDING, SEGMENTATION_ENDING
@@ -159,7 +160,7 @@ class SaveImageLevelsd(SaveImaged):
                 "status": DONE if found else REFUSED,
                 "reason": None,
                 "input": describe_input(str(data.get(self.kind_key, "nifti")), array.shape, affine),
-                "levels": levels,
+                "levels": {name: levels[name] for name in LEVELS},
                 "chain": data.get(self.chain_key, []),
             }
             save_label_map(self.output_dir / f"{name}{SEGMENTATION_ENDING}", array, affine)

@@ -205,6 +205,7 @@ def test_the_input_is_described(results: Path, spine: Spine) -> None:
     assert content["input"]["kind"] == "dicom"
     assert content["input"]["shape"] == list(spine.labels.shape)
     assert content["input"]["spacing_mm"] == pytest.approx(list(spine.spacing_mm), abs=1e-3)
+    assert list(content["levels"]) == list(LEVELS)  # head to foot
     assert len(content["chain"]) >= 5
 
 
