@@ -30,9 +30,9 @@ def smooth_line(
         The line, [size, D].
 
     Example:
-        >>> line = smooth_line(np.array([0, 1, 3]), np.array([[0.0], [1.0], [3.0]]), 4, 10, 1.0)
+        >>> line = smooth_line(np.array([0, 1, 3]), np.array([[1.0], [2.0], [4.0]]), 4, 10, 1.0)
         >>> line.round(3).ravel().tolist()
-        [0.0, 1.0, 2.0, 3.0]
+        [1.0, 2.0, 3.0, 4.0]
     """
     stiffness = (wavelength / (2 * np.pi)) ** 4
     weights = np.ones(len(values))

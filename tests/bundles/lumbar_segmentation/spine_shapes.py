@@ -8,9 +8,13 @@ import torch
 from monai.data import MetaTensor
 from scipy.spatial.transform import Rotation
 
+from lumbar_bundle.slab import SpineSlabd
+
 PERIOD_MM, HEIGHT_MM = 34.0, 26.0
-#: Right-left middle of the trunk and the lowest and highest body, mm.
+#: Labels from top to bottom.
 BODIES = (1, 2, 3, 4, 5)
+NAME = "spine.nii.gz"
+CUT = SpineSlabd(["image", "label"], mode=["bilinear", "nearest"])
 #: Every order of three axes, each way round.
 ORIENTATIONS = [
     (order, flips) for order in permutations(range(3)) for flips in product((0, 1), repeat=3)
@@ -94,6 +98,20 @@ def case(spine=None, **kwargs):
     shape, affine = grid(**kwargs)
     hu, label = (spine or Spine()).scan(places(shape, affine))
     return {
-        "image": tensor(hu.astype(np.float32), affine, filename_or_obj="spine.nii.gz"),
+        "image": tensor(hu.astype(np.float32), affine, filename_or_obj=NAME),
         "label": tensor(label, affine),
+    }
+
+
+def volume_mm3(label, number):
+    return float((label == number).sum() * abs(np.linalg.det(label.affine[:3, :3])))
+
+
+def stored(data, order, flips):
+    """The same data stored with other axes."""
+    return {
+        key: tensor(
+            *stored_as(np.asarray(v[0]), v.affine.numpy(), order, flips), filename_or_obj=NAME
+        )
+        for key, v in data.items()
     }

@@ -1,11 +1,14 @@
 """The canal curve, S2's literal recipe and the smooth line."""
 
+import doctest
+
 import nibabel as nib
 import numpy as np
 import pytest
 import torch
 from scipy import ndimage
 
+from lumbar_bundle import smoothing
 from lumbar_bundle.foramen import (
     Coarse,
     ForamenCurve,
@@ -123,6 +126,10 @@ def test_smooth_line_agrees_with_a_dense_solution():
     at = np.eye(20)[places]
     expected = np.linalg.solve(at.T @ at + second.T @ second + 1e-9 * np.eye(20), at.T @ values)
     np.testing.assert_allclose(line, expected, atol=1e-8)
+
+
+def test_the_documented_example_holds():
+    assert doctest.testmod(smoothing) == (0, 2)
 
 
 def test_smooth_line_ignores_outliers():
