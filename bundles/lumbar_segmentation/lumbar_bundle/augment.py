@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from monai.config import KeysCollection
@@ -20,6 +21,12 @@ from lumbar_bundle.classes import BACKGROUND, SACRUM
 
 #: HU that the unit calls zero, and HU per unit.
 AIR_HU, UNIT_HU = -1024.0, 1000.0
+
+
+def between(random: np.random.RandomState, limits: Sequence[float]) -> float:
+    """Draw a number between two limits, all equally likely."""
+    low, high = limits
+    return float(random.uniform(low, high))
 
 
 class RandThickVoxelsd(RandomizableTransform, MapTransform):
@@ -44,7 +51,7 @@ class RandThickVoxelsd(RandomizableTransform, MapTransform):
         self.randomize(None)
         if not self._do_transform:
             return changed
-        factor = self.R.uniform(*self.factor_range)
+        factor = between(self.R, self.factor_range)
         both, along_z = self.R.random() < 0.5, self.R.random() < 0.7
         factors = (factor if both or not along_z else 1.0, factor if both or along_z else 1.0)
         for key in self.key_iterator(changed):
@@ -171,9 +178,9 @@ class RandBrightVesseld(RandomizableTransform, MapTransform):
         label = changed[self.label_key].as_subclass(torch.Tensor)[0]
         body = (label != BACKGROUND) & (label != SACRUM)
         columns = torch.nonzero(body.any(dim=0)).flatten()
-        hu = self.R.uniform(*self.hu_range)
-        gap = self.R.uniform(*self.gap_mm) / self.pixel_mm
-        width = self.R.uniform(*self.width_mm) / self.pixel_mm
+        hu = between(self.R, self.hu_range)
+        gap = between(self.R, self.gap_mm) / self.pixel_mm
+        width = between(self.R, self.width_mm) / self.pixel_mm
         if len(columns) < 2:
             return changed
         rows = torch.arange(label.shape[0])[:, None]

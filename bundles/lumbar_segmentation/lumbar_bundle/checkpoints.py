@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ignite.distributed as idist
 import numpy as np
 import torch
 from ignite.engine import Engine, Events
-from monai.handlers import CheckpointLoader, CheckpointSaver
+from ignite.handlers import Checkpoint, DiskSaver
+from monai.handlers import CheckpointLoader
 from monai.transforms import Randomizable
 
 #: What `CheckpointSaver` calls the checkpoints it writes at the end of an epoch.
@@ -65,10 +67,19 @@ class ResumableCheckpoints:
         """Register with a trainer."""
         whole = {**self.state, "trainer": engine}
         if self.resume and (path := newest(self.folder)) is not None:
-            CheckpointLoader(path, whole, map_location=self.device).attach(engine)
-        CheckpointSaver(self.folder, whole, save_interval=self.interval, n_saved=self.kept).attach(
-            engine
+            # MONAI's type hint is narrower than what torch takes.
+            device: Any = self.device
+            CheckpointLoader(path, whole, map_location=device).attach(engine)
+        # MONAI's CheckpointSaver writes under the final name: killed meanwhile, it leaves a torso.
+        saver = Checkpoint(
+            whole,
+            DiskSaver(self.folder, require_empty=False, atomic=True),
+            filename_prefix="checkpoint",
+            filename_pattern="{filename_prefix}_epoch={global_step}.pt",
+            global_step_transform=lambda trainer, _: trainer.state.epoch,
+            n_saved=self.kept,
         )
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), saver)
 
 
 class EpochSeed:
@@ -92,8 +103,10 @@ class EpochSeed:
         engine.add_event_handler(Events.EPOCH_STARTED, self)
 
     def __call__(self, engine: Engine) -> None:
-        """Seed torch, NumPy, Python and the transform by seed and epoch."""
-        number = int(np.random.SeedSequence([self.seed, engine.state.epoch]).generate_state(1)[0])
+        """Seed torch, NumPy, Python and the transform by seed, epoch and process."""
+        # Processes that train together must not all draw the same changes.
+        parts = [self.seed, engine.state.epoch, idist.get_rank()]
+        number = int(np.random.SeedSequence(parts).generate_state(1)[0])
         torch.manual_seed(number)
         np.random.seed(number)  # noqa: NPY002 - third-party transforms draw from it
         random.seed(number)
