@@ -45,10 +45,14 @@ ROOT_SHEETS = 3
 #: Share of the root's neighbourhood that must be shown to call it empty.
 ROOT_SHOWN = 0.9
 #: From one sheet to the next a track moves by 3 mm, and within the bone found there by this much
-#: more, mm: so that ribs that fall at 60 degrees are followed, columns of joints are not.
-SINK_MM = 3.0
+#: more, mm: so that ribs that fall or go back steeply are followed ...
+STEEP_MM = 9.0
+#: ... but up or down only by 3 mm more up to this far from the midline, mm: there the joints of
+#: neighbouring vertebrae form a column.
+JOINTS_MM = 36.0
 
 _SQUARE = np.ones((3, 3), dtype=bool)
+_BACK = np.array([[0, 1, 0]] * 3, dtype=bool)
 _CUBE = np.ones((3, 3, 3), dtype=bool)
 
 
@@ -131,11 +135,11 @@ def lengths_mm(half: np.ndarray, roots: list[Root]) -> list[float | None]:
     for root in reversed(roots):
         end, track = _follow(bone & ~strange, root)
         if not root.known:
-            strange |= (end >= round(FREE_MM / STEP_MM)) & _thick(track)
+            strange |= (end >= round(FREE_MM / STEP_MM)) & _claimed(track)
             continue
         length = _length_mm(track, root.start, end)
         if length >= RIB_MM:
-            bone &= ~_thick(track)
+            bone &= ~_claimed(track)
             lengths.append(length)
             continue
         doubtful = ~np.pad(shown & ~strange, 1, constant_values=False)
@@ -180,7 +184,7 @@ def _strangers(bone: np.ndarray, shown: np.ndarray) -> np.ndarray:
     track = np.zeros_like(bone)
     for sheet in range(round(STRANGER_MM / STEP_MM), len(bone)):
         track[sheet] = _next(bone, track, sheet, seeds[sheet])
-    return _thick(track)
+    return _claimed(track)
 
 
 def _follow(bone: np.ndarray, root: Root) -> tuple[int, np.ndarray]:
@@ -201,21 +205,37 @@ def _follow(bone: np.ndarray, root: Root) -> tuple[int, np.ndarray]:
             end = sheet
         elif not begins and sheet > end + 1:
             break
-    for sheet in range(end - 1, root.start - 1, -1):
-        track[sheet] = _next(track[::-1], track[::-1], len(track) - 1 - sheet, nowhere)
+    # On the way back one of several ribs is kept: over the joints a lower one may be reached too.
+    for sheet in range(end, root.start - 1, -1):
+        if sheet < end:
+            led = ndimage.binary_dilation(track[sheet + 1 : sheet + 3].any(0), _SQUARE)
+            track[sheet] = _grown(track[sheet] & led, track[sheet], sheet)
+        if sheet >= round(JOINTS_MM / STEP_MM):
+            track[sheet] = _highest(track[sheet])
     return end, track
 
 
 def _next(bone: np.ndarray, track: np.ndarray, sheet: int, also: np.ndarray) -> np.ndarray:
     """Bone of a sheet that goes on from the two sheets before: one may miss it."""
     near = ndimage.binary_dilation(track[sheet - 1] | track[sheet - 2], _SQUARE)
-    here: np.ndarray = ndimage.binary_dilation(
-        bone[sheet] & (near | also),
-        _SQUARE,
-        iterations=round(SINK_MM / STEP_MM),
-        mask=bone[sheet],
-    )
-    return here
+    return _grown(bone[sheet] & (near | also), bone[sheet], sheet)
+
+
+def _grown(reached: np.ndarray, bone: np.ndarray, sheet: int) -> np.ndarray:
+    """Follow bone within one sheet from where it was reached."""
+    reached = ndimage.binary_dilation(reached, _SQUARE, mask=bone)
+    wider = _BACK if sheet < round(JOINTS_MM / STEP_MM) else _SQUARE
+    steps = round(STEEP_MM / STEP_MM) - 1
+    return np.asarray(ndimage.binary_dilation(reached, wider, iterations=steps, mask=bone))
+
+
+def _highest(reached: np.ndarray) -> np.ndarray:
+    """The piece of a sheet whose top is nearest to the head."""
+    pieces, count = ndimage.label(reached, _SQUARE)
+    if count < 2:
+        return reached
+    tops = [box[1].stop for box in ndimage.find_objects(pieces)]
+    return np.asarray(pieces == 1 + int(np.argmax(tops)))
 
 
 def _length_mm(track: np.ndarray, start: int, end: int) -> float:
@@ -236,7 +256,8 @@ def _inside(shown: np.ndarray, root: Root) -> bool:
     return bool(zone.mean() > ROOT_SHOWN)
 
 
-def _thick(track: np.ndarray) -> np.ndarray:
-    """A track with the bone's blurred rim."""
-    grown: np.ndarray = ndimage.binary_dilation(track)
-    return grown
+def _claimed(track: np.ndarray) -> np.ndarray:
+    """A track with the bone's blurred rim; beside the joints bone stays everyone's."""
+    claimed = np.asarray(ndimage.binary_dilation(track))
+    claimed[: round(JOINTS_MM / STEP_MM)] = False
+    return claimed

@@ -104,9 +104,9 @@ def last_ribbed(evidence: Sequence[RibEvidence], complete: Sequence[bool]) -> in
     """The lowest body with ribs, if it is certain.
 
     It carries ribs and no body above it is surely without; the next body below is complete and
-    surely without, and none further below carries any. One side surely and the other not
-    contradicting is enough to be without ribs, and to carry them if the body above does too; the
-    highest body must carry them on both sides.
+    surely without, and none further below carries any. To be without, both sides must show it, one
+    of them surely; one side is enough to carry them if the body above does too, but the highest
+    body must carry them on both.
 
     Args:
         evidence: Of every body, bottom to top.
@@ -141,7 +141,7 @@ def _carries(evidence: RibEvidence) -> bool | None:
     if max(sides) >= RIB_MM and min(sides) > PROCESS_MM:
         return True
     process = any(SEEN_MM <= side <= PROCESS_MM for side in sides)
-    return False if max(sides) < RIB_MM and process else None
+    return False if len(sides) == 2 and max(sides) < RIB_MM and process else None
 
 
 def _roots(heights: np.ndarray, extents_mm: np.ndarray | None, planes: int) -> list[Root]:
