@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from scipy.special import logsumexp
 
-from lumbar_bundle.chain import WIDEST_DISC_MM, Body, chain_gaps
+from lumbar_bundle.chain import WIDEST_DISC_MM, Body, chain_gaps, chain_heights
 from lumbar_bundle.ribs import RIB_MM, RibEvidence, last_ribbed
 from lumbar_bundle.sacrum import SacrumFinding
 from lumbar_bundle.votes import L1_POSITION, T12_POSITION, log_likelihood
@@ -21,8 +21,10 @@ from lumbar_bundle.votes import L1_POSITION, T12_POSITION, log_likelihood
 #: A step between neighbours outside these shares of the steps around it has a body too many or too
 #: few. Neighbouring steps differ by 10 %, those around a body half collapsed by 25 %.
 STEP_SHARES = (0.62, 1.42)
-#: Steps to either side that it is compared with.
-STEPS_AROUND = 2
+#: A body this many times as high as those around it is two.
+DOUBLE_HEIGHT = 1.5
+#: Steps and bodies to either side that one is compared with.
+AROUND = 2
 #: An anchor gives way to no position by the votes unless that is more likely by this, natural log.
 VETO = 1.5
 #: Ribs are judged with more suspicion (short and lumbar ribs): the votes must be for them, by this.
@@ -84,7 +86,7 @@ def place(evidence: Evidence) -> list[Run]:
     """
     runs: list[Run] = []
     ribbed = last_ribbed(evidence.ribs, evidence.complete) if evidence.ribs else None
-    for first, last in split(evidence.chain):
+    for first, last in split(evidence.chain, evidence.complete):
         run = _place_run(evidence, first, last, ribbed)
         below = [r for r in runs if r.position is not None]
         if run.position is not None and below:
@@ -98,30 +100,39 @@ def place(evidence: Evidence) -> list[Run]:
     return runs
 
 
-def split(chain: list[Body]) -> list[tuple[int, int]]:
+def split(chain: list[Body], complete: Sequence[bool]) -> list[tuple[int, int]]:
     """Split a chain where a body is missing, or one is too many.
 
     Args:
         chain: Bodies, bottom to top.
+        complete: Whether each lies in the field whole: the middle of a cut body says little.
 
     Returns:
         First and last index of every run.
     """
-    steps = np.array([
-        float(np.linalg.norm(upper.centroid - lower.centroid))
-        for lower, upper in pairwise(chain)
-    ])  # fmt: skip
-    gaps = chain_gaps(chain)
+    steps = np.array([np.linalg.norm(two.centroid - one.centroid) for one, two in pairwise(chain)])
+    whole = np.array([one and two for one, two in pairwise(complete)], dtype=bool)
+    double = _shares(chain_heights(chain), np.array(complete, dtype=bool)) > DOUBLE_HEIGHT
+    shares = _shares(steps, whole)
     runs, first = [], 0
-    for index, gap in enumerate(gaps):
-        around = np.delete(
-            steps[max(0, index - STEPS_AROUND) : index + STEPS_AROUND + 1], min(index, STEPS_AROUND)
-        )
-        share = steps[index] / np.median(around) if len(around) else 1.0
-        if gap > WIDEST_DISC_MM or not STEP_SHARES[0] <= share <= STEP_SHARES[1]:
+    for index, gap in enumerate(chain_gaps(chain)):
+        fits = shares[index] <= STEP_SHARES[1]
+        fits &= shares[index] >= STEP_SHARES[0] or not whole[index]
+        if gap > WIDEST_DISC_MM or not fits or double[index] or double[index + 1]:
             runs.append((first, index))
             first = index + 1
     return [*runs, (first, len(chain) - 1)] if chain else []
+
+
+def _shares(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Each value relative to the median of the usable ones around it; 1 where there are none."""
+    place = np.arange(len(values))
+    shares = np.ones(len(values))
+    for index in place:
+        near = usable & (np.abs(place - index) <= AROUND) & (place != index)
+        if near.any():
+            shares[index] = values[index] / np.median(values[near])
+    return shares
 
 
 def _place_run(evidence: Evidence, first: int, last: int, ribbed: int | None) -> Run:

@@ -18,6 +18,8 @@ FACE_MM = 3.0
 BEYOND_SLICE_MM = 2.0
 #: Share of a body's voxels that may lie there by chance.
 STRAY = 0.002
+#: At the left and right faces more: a slab about the spine may clip the rim of a wide body.
+STRAY_BESIDE = 0.03
 #: Filling at or below this, HU: lung is above -950 but for specks, air outside the patient does not
 #: meet a vertebra.
 BLANK_HU = -950.0
@@ -46,8 +48,9 @@ def touches_face(
     index = to_index(input_affine, points_mm)
     for axis in (1, 2) if reformat else (0, 1, 2):
         margin = max(FACE_MM, edges[axis] / 2 + BEYOND_SLICE_MM)
+        stray = STRAY if axis else STRAY_BESIDE
         for room in (index[:, axis] + 0.5, input_shape[axis] - 0.5 - index[:, axis]):
-            if np.quantile(room, STRAY) * edges[axis] < margin:
+            if np.quantile(room, stray) * edges[axis] < margin:
                 return True
     return False
 

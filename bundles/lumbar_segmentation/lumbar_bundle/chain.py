@@ -179,3 +179,18 @@ def chain_gaps(chain: list[Body]) -> list[float]:
         gap_mm(lower.points, upper.points, lower.centroid, upper.centroid - lower.centroid)
         for lower, upper in pairwise(chain)
     ]
+
+
+def chain_heights(chain: list[Body]) -> np.ndarray:
+    """Heights of the bodies near the line through their neighbours, mm [N]."""
+    heights = []
+    for index, body in enumerate(chain):
+        lower, upper = chain[max(0, index - 1)], chain[min(len(chain) - 1, index + 1)]
+        up = upper.centroid - lower.centroid if len(chain) > 1 else np.array([0.0, 0.0, 1.0])
+        up = up / np.linalg.norm(up)
+        offset = body.points - body.centroid
+        along = offset @ up
+        core = along[np.linalg.norm(offset - along[:, None] * up, axis=1) < CORE_MM]
+        core = core if len(core) else along
+        heights.append(float(np.quantile(core, 1 - FACE) - np.quantile(core, FACE)))
+    return np.array(heights)

@@ -20,23 +20,28 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from skimage.segmentation import expand_labels
 
-from lumbar_bundle.anchors import Evidence, Run, place
+from lumbar_bundle.anchors import Evidence, place
 from lumbar_bundle.borders import blank_of_reformat, blank_of_wide, touches_blank, touches_face
 from lumbar_bundle.chain import NOMINAL_WIDTH_MM, Body, find_chain, measure_bodies
 from lumbar_bundle.classes import BODY_CHANNELS, CHANNELS, LEVELS, SACRUM
 from lumbar_bundle.grids import spacing_mm, to_ras, to_world
 from lumbar_bundle.instances import find_bodies
+from lumbar_bundle.judging import (
+    MEASURED,
+    body_positions,
+    describe_chain,
+    judge_levels,
+    name_of,
+    refused,
+)
 from lumbar_bundle.planning import is_sagittal_reformat
 from lumbar_bundle.ribs import RibEvidence, ribbed_bodies
 from lumbar_bundle.sacrum import SacrumFinding, judge_sacrum
-from lumbar_bundle.votes import UPWARDS, level_votes
+from lumbar_bundle.votes import level_votes
 
-#: Names of positions along the chain from L5 up.
-POSITION_NAMES = ("L5", "L4", "L3", "L2", "L1", *(f"T{number}" for number in range(12, 3, -1)))
 #: How far names reach past the outline of their body, voxels of the working grid: where the
 #: outline on the input's finer grid lies outside the coarse one, its name must be there.
 NAME_REACH = 2
-MEASURED, REFUSED = "measured", "refused"
 
 
 @dataclass
@@ -87,37 +92,35 @@ def name_levels(
         instances[found == item.number] = number
     if not chain:
         names = np.zeros(found.shape, dtype=np.uint8)
-        return Naming(names, instances, {name: _refused("level_not_found") for name in LEVELS})
+        return Naming(names, instances, {name: refused("level_not_found") for name in LEVELS})
     # Voxels along the grid's own axes become patient coordinates.
     to_patient = np.asarray(affine, dtype=float)
     centroids = to_world(to_patient, np.array([item.centroid for item in chain]) / edges)
     grid, ras_affine = to_ras(np.broadcast_to(np.uint8(0), tuple(input_shape)), input_affine)
     reformat = is_sagittal_reformat(grid.shape, ras_affine)
-    cut = [
-        touches_face(to_world(to_patient, item.points / edges), ras_affine, grid.shape, reformat)
-        or touches_blank(instances == number, blank)
+    complete = [
+        not touches_face(
+            to_world(to_patient, item.points / edges), ras_affine, grid.shape, reformat
+        )
+        and not touches_blank(instances == number, blank)
         for number, item in enumerate(chain, start=1)
     ]
     votes = np.stack([level_votes(probabilities, instances == n + 1) for n in range(len(chain))])
     evidence = Evidence(
         chain,
         votes,
-        [not item for item in cut],
+        complete,
         _sacrum(probabilities[SACRUM], chain, votes[0], edges),
         [] if wide is None else _ribs(wide, centroids, chain),
     )
     runs = place(evidence)
-    positions = _positions(runs, len(chain))
-    levels = {
-        name: _judge(position, runs, positions, evidence, cut)
-        for position, name in enumerate(POSITION_NAMES)
-        if name in LEVELS
-    }
+    positions = body_positions(runs, len(chain))
+    levels = judge_levels(evidence, runs, positions)
     return Naming(
         _draw(instances, positions, levels),
         instances,
         levels,
-        _describe(evidence, runs, positions, centroids),
+        describe_chain(evidence, runs, positions, centroids),
     )
 
 
@@ -139,100 +142,18 @@ def _ribs(
     return ribbed_bodies(wide[0], wide[1], centroids, extents)
 
 
-def _positions(runs: list[Run], count: int) -> list[int | None]:
-    """Position of every body of the chain, None where it has none."""
-    positions: list[int | None] = [None] * count
-    for run in runs:
-        if run.position is not None:
-            for index in range(run.first, run.last + 1):
-                positions[index] = run.position + index - run.first
-    return positions
-
-
-def _name(position: int | None) -> str | None:
-    """Name of a position; None for none, and above T4."""
-    known = position is not None and position < len(POSITION_NAMES)
-    return POSITION_NAMES[position] if known and position is not None else None
-
-
-def _judge(
-    position: int,
-    runs: list[Run],
-    positions: list[int | None],
-    evidence: Evidence,
-    cut: list[bool],
-) -> dict[str, Any]:
-    """Accept or refuse one level."""
-    if position not in positions:
-        return _refused(_missing_reason(position, runs, positions))
-    index = positions.index(position)
-    if cut[index]:
-        return _refused("touches_border")
-    run = next(run for run in runs if run.first <= index <= run.last)
-    confidence = run.probability * evidence.chain[index].certainty
-    return {
-        "status": MEASURED,
-        "reasons": [],
-        "warnings": [],
-        "confidence": round(float(confidence), 3),
-    }
-
-
-def _missing_reason(position: int, runs: list[Run], positions: list[int | None]) -> str:
-    """Why no body stands at a position."""
-    known = [place for place in positions if place is not None]
-    if not known:
-        return "no_anchor"
-    # Bodies without a name that lie on the level's side of the named ones: the count broke off.
-    above = position > max(known)
-    unnamed = positions[-1] is None if above else positions[0] is None
-    between = min(known) < position < max(known)
-    next_to = min(abs(position - place) for place in known) == 1
-    if between or (unnamed and not next_to):
-        return "chain_broken"
-    return "level_not_found"
-
-
-def _refused(reason: str) -> dict[str, Any]:
-    return {"status": REFUSED, "reasons": [reason], "warnings": [], "confidence": None}
-
-
 def _draw(
     instances: np.ndarray, positions: list[int | None], levels: dict[str, dict[str, Any]]
 ) -> np.ndarray:
     """Ids of accepted levels, grown; other bodies keep their own ground."""
     ids = np.zeros(len(positions) + 1, dtype=np.uint8)
     for index, position in enumerate(positions):
-        name = _name(position)
+        name = name_of(position)
         if name in LEVELS and levels[name]["status"] == MEASURED:
             ids[index + 1] = LEVELS[name]
     if not ids.any():
         return np.zeros(instances.shape, dtype=np.uint8)
     return ids[expand_labels(instances, NAME_REACH)]
-
-
-def _describe(
-    evidence: Evidence, runs: list[Run], positions: list[int | None], centroids: np.ndarray
-) -> list[dict[str, Any]]:
-    labels = [CHANNELS[channel] for channel in UPWARDS]
-    described = []
-    for index, position in enumerate(positions):
-        run = next(run for run in runs if run.first <= index <= run.last)
-        described.append(
-            {
-                "name": _name(position),
-                "centroid_ras_mm": [round(float(value), 1) for value in centroids[index]],
-                "votes": {
-                    label: round(float(vote), 2)
-                    for label, vote in zip(labels, evidence.votes[index], strict=True)
-                    if vote >= 0.01
-                },
-                "complete": evidence.complete[index],
-                "anchor": run.anchor,
-                "why": run.why or None,
-            }
-        )
-    return described
 
 
 class NameLevelsd(MapTransform):

@@ -71,15 +71,3 @@ def _message(emission: np.ndarray, price: np.ndarray) -> np.ndarray:
     for item in emission:
         message = logsumexp(price + (message + item)[None, :], axis=1)
     return message
-
-
-def posterior(votes: np.ndarray, positions: range, root: int) -> np.ndarray:
-    """Probabilities of the positions of the lowest body by the votes alone, all else equal.
-
-    Args:
-        votes: Of every body, bottom to top, [N, 9].
-        positions: Candidates.
-        root: Index of the body next to the anchor.
-    """
-    logs = np.array([log_likelihood(votes, position, root) for position in positions])
-    return np.exp(logs - logsumexp(logs))
