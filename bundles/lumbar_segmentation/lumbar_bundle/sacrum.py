@@ -42,11 +42,12 @@ SACRUM_VOTE = 4.0
 LEAST_SUM = 0.1
 #: The wings of S1 are looked for so far beside the middle and below the upper end, mm, as a share
 #: of S1's middle of equal width. In the shipped network's outlines of 24 phantoms it is 0.29 and
-#: more; with L5 counted as sacrum it is below 0.02 in all but one, which comes apart in two.
-#: Wings differ in form, so only where next to none are seen is L5 meant.
+#: more; with L5 counted as sacrum it is 0.013 and less in all but one, which comes apart in two.
+#: The limit is the geometric mean: wings differ in form, only where next to none are seen is L5
+#: meant.
 WING_MM = (25.0, 30.1)
 WING_BELOW_MM = (6.0, 26.0)
-LEAST_WINGS = 0.1
+LEAST_WINGS = 0.06
 #: The canal's roof, further behind the body's middle than this, mm, is no part of the middle.
 REAR_MM = -25.0
 #: A severed part of the sacrum this large, relative to its upper part, makes that part a body.
