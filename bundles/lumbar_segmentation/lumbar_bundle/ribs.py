@@ -39,6 +39,9 @@ ROOT_BEFORE_MM, ROOT_BEHIND_MM = 5.0, 48.0
 ROOT_BELOW, ROOT_ABOVE = 0.20, 0.65
 #: Distance between neighbouring bodies: usual, and bounds, mm (T10 to L5).
 PITCH_MM, PITCHES_MM = 30.0, (20.0, 42.0)
+#: A body nearer to its neighbour than this is cut by the field, mm: T10 of a small woman and the
+#: disc below it are 25 mm high.
+LEAST_PITCH_MM = 25.0
 
 #: Length beside the body up to which bone is a transverse process, mm: L3's, the longest, ends
 #: about 50 mm from the midline.
@@ -185,7 +188,10 @@ def _completed(heights: np.ndarray) -> np.ndarray:
     A cut body's middle lies nearer to its neighbour than the neighbours' do to each other.
     """
     heights = heights.copy()
-    if len(heights) > 2:
-        heights[-1] = max(heights[-1], 2 * heights[-2] - heights[-3])
-        heights[0] = min(heights[0], 2 * heights[1] - heights[2])
+    if len(heights) > 1:
+        below, above = heights[1] - heights[0], heights[-1] - heights[-2]
+        if len(heights) > 2:
+            below, above = heights[2] - heights[1], heights[-2] - heights[-3]
+        heights[0] = min(heights[0], heights[1] - max(below, LEAST_PITCH_MM))
+        heights[-1] = max(heights[-1], heights[-2] + max(above, LEAST_PITCH_MM))
     return heights

@@ -1,18 +1,15 @@
-"""Ribs found on drawn spines of rods, on faded phantoms and on the real CTs."""
+"""Ribs found on drawn spines of rods, and the rule that names the last of them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
 from lumbar_bundle.ribs import PROCESS_MM, RIB_MM, RibEvidence, last_ribbed, ribbed_bodies
-from tools.phantom import case, real, recipe
 
 NAMES = ("L3", "L2", "L1", "T12", "T11", "T10")
 T12 = NAMES.index("T12")
@@ -184,12 +181,11 @@ def test_body_missing_above_gives_its_ribs_to_none_below() -> None:
     assert all((item.left_mm or 0) < RIB_MM for item in evidence)
 
 
-@pytest.mark.parametrize("lateral_mm", [55.0, 62.0])
-def test_hip_bone_is_no_rib(lateral_mm: float) -> None:
+def test_hip_bone_is_no_rib() -> None:
     spine = Spine()
     image, affine = spine.draw()
     x, y, z = (np.indices(image.shape)[axis] * 3.0 + affine[axis, 3] for axis in range(3))
-    crest = (np.abs(x) > lateral_mm - 12) & (np.abs(y + 30) < 5) & (z < -20)
+    crest = (np.abs(x) > 46) & (np.abs(y + 30) < 5) & (z < -20)
     evidence = ribbed_bodies(np.where(crest, 400.0, image), affine, spine.bodies())
     assert last_ribbed(evidence, [True] * len(NAMES)) == T12
     lowest = evidence[0]
@@ -239,73 +235,3 @@ def test_body_below_must_be_whole() -> None:
     evidence = [RibEvidence(*pair) for pair in (PROCESS, RIB, RIB)]
     assert last_ribbed(evidence, [False, True, True]) is None
     assert last_ribbed(evidence, [True, False, True]) == 1
-
-
-def wide(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Resample a volume to 3 mm in RAS."""
-    corners = np.indices((2, 2, 2)).reshape(3, -1).T * (np.array(image.shape) - 1)
-    places = corners @ affine[:3, :3].T + affine[:3, 3]
-    grid = np.diag([3.0, 3.0, 3.0, 1.0])
-    grid[:3, 3] = places.min(0)
-    shape = tuple(int(size) + 1 for size in np.ptp(places, axis=0) / 3)
-    change = np.linalg.inv(affine) @ grid
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    calm = ndimage.uniform_filter(image.astype(np.float32), np.maximum(1, np.round(3 / spacing)))
-    turned = ndimage.affine_transform(
-        calm, change[:3, :3], change[:3, 3], output_shape=shape, order=1, cval=-1024.0
-    )
-    return turned, grid
-
-
-def middles(labels: np.ndarray, affine: np.ndarray, ids: list[int]) -> np.ndarray:
-    places = np.array([np.argwhere(labels == number).mean(0) for number in ids])
-    return places @ affine[:3, :3].T + affine[:3, 3]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("contrast", [1.0, 0.35], ids=["bone", "faint bone"])
-@pytest.mark.parametrize("index", range(4))
-def test_phantoms(index: int, contrast: float) -> None:
-    settings = recipe.load("standard")
-    scan = {"pixel_mm": [1.5, 1.5], "thickness_mm": [3.0], "interval_ratio": [1.0, 1.0]}
-    settings = settings | {"scan": settings["scan"] | scan | {"orientation": ["RAS"]}}
-    patient = case.simulate(settings, seed=62, index=index)
-    image = np.where(patient.image > 60, 60 + (patient.image - 60.0) * contrast, patient.image)
-    ids = [5, 4, 3, 2, 1, 7, 8, 9]  # L5 ... L1, T12, T11, T10
-    volume, affine = wide(image, patient.affine)
-    evidence = ribbed_bodies(volume, affine, middles(patient.labels, patient.affine, ids))
-    assert last_ribbed(evidence, [True] * len(ids)) == ids.index(7)
-
-
-@pytest.mark.realdata
-@pytest.mark.parametrize("mirrored", [False, True], ids=["as it is", "mirrored"])
-@pytest.mark.parametrize("turn_deg", [(0, 0, 0), (0, 12, 0), (9, -9, 9)], ids=str)
-def test_lumbar_ct(shared_data: Path, turn_deg: tuple, mirrored: bool) -> None:
-    folder = shared_data / "lumbar_ct_3mm"
-    scan = real.lumbar(folder / "ct.nii.gz", folder / "vertebral_bodies.nii.gz")
-    assert scan.bodies is not None
-    middle = middles(scan.bodies, scan.affine, [24, 23, 22, 21, 20, 19])  # L5 ... L1, T12
-    turn = np.eye(4)
-    turn[:3, :3] = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix()
-    turn = turn @ np.diag([-1.0 if mirrored else 1.0, 1, 1, 1])
-    volume, affine = wide(scan.image, turn @ scan.affine)
-    evidence = ribbed_bodies(volume, affine, middle @ turn[:3, :3].T)
-    assert min(evidence[5].left_mm or 0, evidence[5].right_mm or 0) >= RIB_MM
-    for item in evidence[1:5]:
-        assert max(item.left_mm or 0, item.right_mm or 0) < RIB_MM
-    # Either the answer or a refusal: L1's slender processes are not always seen on 3 mm voxels.
-    assert last_ribbed(evidence, [True] * 6) in (5, None)
-
-
-@pytest.mark.realdata
-def test_upper_abdomen_is_too_short_to_tell(shared_data: Path) -> None:
-    scan = real.upper_abdomen(shared_data / "upper_abdomen_dicom")
-    # Only what lies about the spine: 512 x 512 pixels take long to smooth.
-    affine = scan.affine.copy()
-    affine[:3, 3] = scan.affine[:3] @ [160, 60, 0, 1]
-    volume, affine = wide(scan.image[160:360, 60:300], affine)
-    # Middle of the one whole body, read off a sagittal picture: 4 cm of slices show its ribs on
-    # one side at most.
-    evidence = ribbed_bodies(volume, affine, np.array([[3.0, 117.0, -785.0]]))
-    assert None in (evidence[0].left_mm, evidence[0].right_mm)
-    assert last_ribbed(evidence, [True]) is None
