@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-import network_like as like
 import nibabel as nib
 import numpy as np
 import pytest
@@ -17,6 +16,7 @@ from scipy import ndimage
 
 from lumbar_bundle.classes import LEVELS
 from lumbar_bundle.naming import NameLevelsd, Naming, name_levels
+from tests.bundles.lumbar_segmentation import network_like as like
 
 SEED = 41
 #: Room of the scan beside and before the working grid, voxels: bodies end in the field.
