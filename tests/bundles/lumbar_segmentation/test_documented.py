@@ -54,7 +54,7 @@ def test_the_card_s_reasons_are_those_of_the_code() -> None:
     card = (BUNDLE / "docs" / "README.md").read_text()
     table = card.partition("| reason | means |")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE))
-    code = (BUNDLE / "lumbar_bundle" / "naming.py").read_text()
+    code = "".join(path.read_text() for path in (BUNDLE / "lumbar_bundle").glob("*.py"))
     assert named == {"no_anchor", "chain_broken", "touches_border", "level_not_found"}
     assert all(f'"{reason}"' in code for reason in named)
 

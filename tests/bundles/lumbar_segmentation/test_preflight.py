@@ -176,5 +176,6 @@ def test_the_runner_ends_with_the_one_line(bundle: Path, repository: Path):
     )
     assert done.returncode == 1
     last = done.stderr.strip().splitlines()[-1]
-    assert last == "error: command line: unknown id 'epoch', did you mean 'epochs'?"
+    assert last.startswith("error: command line: unknown id 'epoch', did you mean 'epochs'?; ")
+    assert last.endswith("data/lumbar_segmentation.json does not exist")  # as no cohort is given
     assert "Traceback" not in done.stderr
