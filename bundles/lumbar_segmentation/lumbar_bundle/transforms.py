@@ -6,6 +6,8 @@ from lumbar_bundle.augment import (
     RandScanNoised,
     RandThickVoxelsd,
 )
+from lumbar_bundle.common import Spacingd
+from lumbar_bundle.foramen import ForamenCurve, ForamenCurved
 from lumbar_bundle.labels import ToClassesd
 from lumbar_bundle.loading import CheckCT, CheckCTd, LoadImageCT, LoadImageCTd
 from lumbar_bundle.midsagittal import MidSagittalSlices, MidSagittalSlicesd
@@ -18,6 +20,8 @@ from lumbar_bundle.slices import RandSagittalSlicesd, SagittalSlicesd
 __all__ = [
     "CheckCT",
     "CheckCTd",
+    "ForamenCurve",
+    "ForamenCurved",
     "LoadImageCT",
     "LoadImageCTd",
     "MidSagittalSlices",
@@ -32,6 +36,7 @@ __all__ = [
     "RestoreLevelsd",
     "SagittalSlicesd",
     "SaveImageLevelsd",
+    "Spacingd",
     "SpineSlab",
     "SpineSlabd",
     "ToClassesd",
