@@ -15,7 +15,7 @@ from lumbar_bundle.classes import BACKGROUND, CHAIN_CHANNELS, SACRUM
 
 #: Channels from bottom to top, and the position of each in the chain: the sacrum is -1, L5 is 0.
 UPWARDS = (SACRUM, *CHAIN_CHANNELS)
-SACRUM_POSITION, L5_POSITION, L1_POSITION, T12_POSITION = -1, 0, 4, 5
+SACRUM_POSITION, L1_POSITION, T12_POSITION = -1, 4, 5
 #: Share of a vote that a network gives a level it does not think of at all.
 LEAST_VOTE = 0.02
 #: Drifts considered, levels.
