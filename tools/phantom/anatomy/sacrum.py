@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -90,6 +91,39 @@ WINGS = (
     Wing(3, 8, 27, -8, -0.1, (5.5, 5.5)),
     Wing(4, 6, 17, -5, -0.1, (4.5, 4.0)),
 )
+#: Beside the foramina the alae of the first three segments are one mass: where it passes each, as
+#: distance from the middle and v, mm, and height in segment heights; its radius there (design).
+LATERAL_MASS = ((39.0, -16.0, -0.3, 12.0), (36.0, -15.0, -0.1, 11.0), (33.0, -11.0, -0.1, 8.0))
+
+
+class Alae(NamedTuple):
+    """How a patient's alae differ from the table, and what they hold.
+
+    Attributes:
+        size: Factor on the rods' radii.
+        forward: Shift of the rods' outer ends, mm.
+        up: And upwards, mm.
+        density: Mineral of their spongy bone relative to that of the sacral bodies.
+        cortex: Thickness of their shell, mm.
+    """
+
+    size: float
+    forward: float
+    up: float
+    density: float
+    cortex: float
+
+
+#: Ranges they are drawn from (design). The alae are by far the least dense part of the sacrum:
+#: where L5 reads less than 100 HU, the zone beside the foramina from S1 to S3 is below 0 HU on
+#: average (Wagner, J Bone Joint Surg Am 2016; 98: 584-90; Richards, J Osteoporos 2010: 504078).
+ALAE = {
+    "size": (0.85, 1.2),
+    "forward": (-4.0, 4.0),
+    "up": (-4.0, 6.0),
+    "density": (0.0, 0.65),
+    "cortex": (0.8, 2.0),
+}
 
 
 @dataclass(frozen=True)
@@ -127,11 +161,13 @@ class Sacrum:
         segments: S1 to S5.
         coccyx: Frame and half axes, mm, of its bones, head to foot.
         scale: Size factor.
+        alae: Its wings.
     """
 
     segments: tuple[Segment, ...]
     coccyx: tuple[tuple[Frame, Triple], ...]
     scale: float
+    alae: Alae
 
     def canal_course(self) -> np.ndarray:
         """Points of the sacral canal, RAS+ millimetres, [N, 3]."""
@@ -150,6 +186,9 @@ def draw_sacrum(rng: np.random.Generator, spine: Spine) -> Sacrum:
         spine: Gives S1's endplate and the size factor.
     """
     scale = spine.scale
+    # Of their own stream: all that is drawn after the sacrum does not depend on them.
+    (stream,) = rng.spawn(1)
+    wings = Alae(**{name: float(stream.uniform(*ends)) for name, ends in ALAE.items()})
     axes, point = spine.sacral_frame.axes, spine.sacral_frame.origin
     segments = []
     flat = float(rng.uniform(*CURVATURE))
@@ -177,7 +216,7 @@ def draw_sacrum(rng: np.random.Generator, spine: Spine) -> Sacrum:
         bones.append((frame, half))
         point = frame.point(0, 0, -half[2])
         axes = axes @ tilt(-float(rng.normal(*COCCYX_TURN)), 0.0)
-    return Sacrum(tuple(segments), tuple(bones), scale)
+    return Sacrum(tuple(segments), tuple(bones), scale, wings)
 
 
 def _rod(
@@ -188,17 +227,26 @@ def _rod(
 
 
 def alae(sacrum: Sacrum) -> list[Part]:
-    """Wings: rods from the bodies' sides out to the sacroiliac joints."""
-    scale = sacrum.scale
+    """Wings: rods from the bodies' sides out to the sacroiliac joints, joined beside the foramina."""
+    scale, own = sacrum.scale, sacrum.alae
+    wide = scale * own.size
     parts = []
     for wing in WINGS:
         segment = sacrum.segments[wing.segment]
         drop = wing.drop * segment.height
-        radii = (wing.radii[0] * scale, wing.radii[1] * scale)
+        radii = (wing.radii[0] * wide, wing.radii[1] * wide)
         for side in (-1, 1):
             start = (side * wing.inner * scale, -3 * scale, drop)
-            end = (side * wing.outer * scale, wing.back * scale, drop)
+            end = (side * wing.outer * scale, wing.back * scale + own.forward, drop + own.up)
             parts.append(_rod(segment, start, end, radii))
+    for side in (-1, 1):
+        stations = [
+            segment.frame.point(side * u * scale, v * scale + own.forward, share * segment.height)
+            for segment, (u, v, share, _) in zip(sacrum.segments, LATERAL_MASS, strict=False)
+        ]
+        radii = [wide * radius for *_, radius in LATERAL_MASS]
+        joined = zip(pairwise(stations), pairwise(radii), strict=True)
+        parts += [Part(triple(start), triple(end), ends) for (start, end), ends in joined]
     return parts
 
 
@@ -224,7 +272,7 @@ def crest(sacrum: Sacrum) -> list[Part]:
     for side in (-1, 1):
         start = (side * 20 * scale, back - 9 * scale, 0.1 * first.height)
         end = (side * 19 * scale, back - 10 * scale, 0.5 * first.height + 7 * scale)
-        parts.append(_rod(first, start, end, (5.0, 5.0)))
+        parts.append(_rod(first, start, end, (6.0, 5.5)))
     return parts
 
 

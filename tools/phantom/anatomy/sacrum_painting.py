@@ -11,7 +11,7 @@ from tools.phantom.anatomy.bones import CORE_DEPTH_MM, FILLET_MM, Labels, mark, 
 from tools.phantom.anatomy.sacrum import ROUNDING_MM, Sacrum, Segment, alae, crest
 from tools.phantom.anatomy.spine import Spine
 from tools.phantom.anatomy.trabecular import Trabecular
-from tools.phantom.drawing.canvas import WORLD, Frame
+from tools.phantom.drawing.canvas import WORLD, Box, Frame
 from tools.phantom.drawing.painting import Paint, Piece, paint_shell, paint_union, union_distance
 from tools.phantom.drawing.shapes import Distance, Triple, ellipsoid, smooth_max
 
@@ -27,6 +27,8 @@ SHELL_HA = 700.0
 SPONGY_DENSITY = 0.95
 #: Fillet between the fused bodies and the alae, mm.
 FUSION_MM = 5.0
+#: From the bodies' sides the spongy bone thins out to that of the alae over this, mm (design).
+THINNING_MM = 7.0
 
 
 def paint_sacrum(
@@ -57,7 +59,10 @@ def paint_sacrum(
         # Nothing of the fused bones rises above S1's endplate but the upper articular processes.
         _, _, flat = spine.sacral_frame.local(*box.coordinates())
         distance = smooth_max(distance, flat, ROUNDING_MM)
-        paint_shell(canvas, box, distance, SHELL_MM, cortex, spongy)
+        aside = _aside(paint, sacrum, box)
+        thickness = SHELL_MM + aside * (sacrum.alae.cortex - SHELL_MM)
+        sparse = shell_hu(paint, sacrum.alae.density * SPONGY_DENSITY * bone.ha, marrow)
+        paint_shell(canvas, box, distance, thickness, cortex, spongy + aside * (sparse - spongy))
         mark(labels.bodies, box, distance < 0, label)
         mark(labels.posterior, box, distance < 0, 0)
         mark(labels.trabecular, box, distance < -CORE_DEPTH_MM, label)
@@ -65,6 +70,16 @@ def paint_sacrum(
         _paint_remnant(paint, segment)
     for frame, half in sacrum.coccyx:
         _paint_coccyx(paint, frame, half, cortex, spongy)
+
+
+def _aside(paint: Paint, sacrum: Sacrum, box: Box) -> torch.Tensor:
+    """How much a place belongs to the alae: 0 in the fused bodies, 1 beside them."""
+    aside = torch.ones(box.counts, device=paint.canvas.device)
+    middle = union_distance(paint.canvas, WORLD, _bodies(sacrum), FUSION_MM)
+    if middle is not None:
+        inner, distance = middle
+        aside[inner.within(box)] = (distance / THINNING_MM).clamp(0, 1)
+    return aside
 
 
 def _paint_remnant(paint: Paint, segment: Segment) -> None:

@@ -14,6 +14,11 @@ from tools.phantom.drawing.shapes import capsule, smooth_max, superellipse
 RIM_ROUNDING_MM = 1.6
 #: Share of the endplate's half size that is concave; the rest is the flat ring apophysis.
 DISH_SHARE = 0.86
+#: Transverse processes of L1-L4 and of L5: how far behind the body's rear wall they start, mm,
+#: heights of both ends in body heights, their radii, mm. L5's are stout cones that reach the body's
+#: side and stand little above the sacrum's wings (design after anatomical atlases).
+TRANSVERSE = (9.0, (0.15, 0.24), (4.4, 2.6))
+LOWEST_TRANSVERSE = (4.0, (0.08, 0.08), (7.5, 4.5))
 
 
 @dataclass(frozen=True)
@@ -107,6 +112,7 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
     beside = half_canal + pedicle / 2 - 1
     pedicle_height = np.clip(14.5 * scale / pedicle, 1.0, 1.9)
     spine_end = canal_back - (26 if vertebra.level == "L5" else 32) * scale
+    root, rise, radii = LOWEST_TRANSVERSE if vertebra.level == "L5" else TRANSVERSE
     parts = []
     for side in (-1, 1):
         pillar = (side * (beside + 1), back - 13 * scale, 0.0)
@@ -130,9 +136,9 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
                 (1.0, 1.0, 3.0),
             ),
             Part(
-                (side * (beside + pedicle / 2), back - 9 * scale, 0.15 * height),
-                (side * (vertebra.width / 2 + 23 * scale), back - 16 * scale, 0.24 * height),
-                (4.4, 2.6),
+                (side * (beside + pedicle / 2), back - root * scale, rise[0] * height),
+                (side * (vertebra.width / 2 + 23 * scale), back - 16 * scale, rise[1] * height),
+                radii,
                 (1.0, 0.8, 1.2),
             ),
         ]

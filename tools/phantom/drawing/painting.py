@@ -107,7 +107,7 @@ def paint_shell(
     canvas: Canvas,
     box: Box,
     distance: torch.Tensor,
-    thickness_mm: float,
+    thickness_mm: float | torch.Tensor,
     shell: float,
     inside: float | torch.Tensor,
 ) -> None:
