@@ -227,7 +227,7 @@ def _rod(
 
 
 def alae(sacrum: Sacrum) -> list[Part]:
-    """Wings: rods from the bodies' sides out to the sacroiliac joints, joined beside the foramina."""
+    """Wings: rods from the bodies' sides to the sacroiliac joints, joined beside the foramina."""
     scale, own = sacrum.scale, sacrum.alae
     wide = scale * own.size
     parts = []
@@ -244,8 +244,8 @@ def alae(sacrum: Sacrum) -> list[Part]:
             segment.frame.point(side * u * scale, v * scale + own.forward, share * segment.height)
             for segment, (u, v, share, _) in zip(sacrum.segments, LATERAL_MASS, strict=False)
         ]
-        radii = [wide * radius for *_, radius in LATERAL_MASS]
-        joined = zip(pairwise(stations), pairwise(radii), strict=True)
+        around = [wide * radius for *_, radius in LATERAL_MASS]
+        joined = zip(pairwise(stations), pairwise(around), strict=True)
         parts += [Part(triple(start), triple(end), ends) for (start, end), ends in joined]
     return parts
 
