@@ -18,12 +18,13 @@ import numpy as np
 
 from tools import __version__, page
 from tools import pictures as pic
+from tools.files import write_content
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case, simulate
 from tools.phantom.cohort import LARGEST_SEED
-from tools.volumes import save_nifti, write_atomically
+from tools.volumes import save_nifti
 
 REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
 VOLUMES = ("image", "labels", "trabecular", "posterior")
@@ -31,7 +32,7 @@ FILES = frozenset({REPORT, TRUTH, PICTURES, *(f"{name}.nii.gz" for name in VOLUM
 """Everything that the demo writes into its folder."""
 
 PARTIAL = ".part-"
-"""How the files of a killed run begin, see `tools.volumes.write_atomically`."""
+"""How the files of a killed run begin, see `tools.files.write_atomically`."""
 
 SCANS: Mapping[str, Mapping[str, Any]] = {
     # A thin, soft, whole-abdomen scan: what a radiologist would choose to look at.
@@ -139,21 +140,11 @@ def _write(case: Case, folder: Path, seed: int, size: str) -> None:
     """Write every file of the demo, the page last."""
     for name in VOLUMES:
         save_nifti(folder / f"{name}.nii.gz", getattr(case, name), case.affine)
-    _save(folder / TRUTH, json.dumps(case.truth, indent=1, allow_nan=False) + "\n")
+    write_content(folder / TRUTH, json.dumps(case.truth, indent=1, allow_nan=False) + "\n")
     figures = dict(draw_pictures(case))
     for name, figure in figures.items():
-        _save(folder / PICTURES / f"{name}.png", figure.png)
-    _save(folder / REPORT, report(case, list(figures.values()), seed, size))
-
-
-def _save(path: Path, content: str | bytes) -> None:
-    """Write a file whole or not at all."""
-    data = content.encode() if isinstance(content, str) else content
-
-    def write(temporary: Path) -> None:
-        temporary.write_bytes(data)
-
-    write_atomically(path, write)
+        write_content(folder / PICTURES / f"{name}.png", figure.png)
+    write_content(folder / REPORT, report(case, list(figures.values()), seed, size))
 
 
 def draw_pictures(case: Case) -> Iterator[tuple[str, page.Figure]]:

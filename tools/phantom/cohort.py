@@ -19,6 +19,7 @@ import torch
 from tqdm import tqdm
 
 from tools import processes
+from tools.files import write_json
 from tools.options import nearest
 from tools.phantom import completion, datalists
 from tools.phantom import recipe as recipes
@@ -91,7 +92,7 @@ def phantom(
     jobs = [_job(name, i, settings) for name in settings["scanners"] for i in range(cases)]
     out.mkdir(parents=True, exist_ok=True)
     with completion.exclusive(out):
-        completion.write_json(out / SETTINGS_FILE, settings)
+        write_json(out / SETTINGS_FILE, settings)
         _simulate_missing(out, jobs, workers)
         counts = _write_lists(out, jobs, settings)
     print(f"{len(jobs)} scans in {out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
@@ -247,7 +248,7 @@ def _write_lists(out: Path, jobs: Sequence[Job], settings: Mapping[str, Any]) ->
     """Write the joined truth and the datalists; return the number of scans per list."""
     truths = [completion.read_truth(out, job) for job in jobs]
     for bundle, content in datalists.build(truths, settings["seed"]).items():
-        completion.write_json(out / f"{bundle}.json", content)
+        write_json(out / f"{bundle}.json", content)
     joined = {**settings, "cases": {truth["case"]: truth for truth in truths}}
-    completion.write_json(out / TRUTH_FILE, joined)
+    write_json(out / TRUTH_FILE, joined)
     return Counter(datalists.list_names(truths, settings["seed"]))

@@ -8,33 +8,27 @@ that record is finished; a killed process or a full disk can leave none that loo
 from __future__ import annotations
 
 import ast
-import fcntl
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from functools import cache, partial
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tools import __version__
+from tools import __version__, files
 from tools.phantom.case import Case
 from tools.phantom.datalists import volume_path
-from tools.volumes import save_nifti, write_atomically
+from tools.volumes import save_nifti
 
 VOLUME_FOLDERS = ("images", "labels", "trabecular", "posterior")
 TRUTH_FOLDER = "truth"
 
 _ATTRIBUTES = MappingProxyType({"images": "image"})
 """Folders that are not called as the attribute of a case they hold."""
-
-_TEMPORARY_FILES = ".part-*"
-"""What :func:`tools.volumes.write_atomically` leaves when its process is killed."""
-
-_LOCK_FILE = ".lock"
 
 _RECORD = "completion"
 """The key of ``truth/<case>.json`` that says what the case was made from and of which files."""
@@ -128,11 +122,11 @@ def write_case(out: Path, job: Job, case: Case) -> None:
     Raises:
         OSError: a file cannot be written; the case does not count as finished then.
     """
-    files = {}
+    written = {}
     for folder in VOLUME_FOLDERS:
         name = volume_path(folder, job.case)
         save_nifti(out / name, getattr(case, _ATTRIBUTES.get(folder, folder)), case.affine)
-        files[name] = _measure(out / name)
+        written[name] = _measure(out / name)
     truth = {
         "case": job.case,
         "patient_id": job.patient_id,
@@ -140,9 +134,9 @@ def write_case(out: Path, job: Job, case: Case) -> None:
         "seed": job.seed,
         "recipe": job.recipe["name"],
         **case.truth,
-        _RECORD: {"fingerprint": job.fingerprint, "files": files},
+        _RECORD: {"fingerprint": job.fingerprint, "files": written},
     }
-    write_json(_truth_path(out, job), truth)
+    files.write_json(_truth_path(out, job), truth)
 
 
 def is_finished(out: Path, job: Job) -> bool:
@@ -164,17 +158,6 @@ def read_truth(out: Path, job: Job) -> dict[str, Any]:
     return dict(truth)
 
 
-def write_json(path: Path, content: Mapping[str, Any]) -> None:
-    """Write a JSON file whole or not at all.
-
-    Raises:
-        OSError: the file cannot be written.
-        ValueError: a number is not finite, which JSON cannot hold.
-    """
-    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
-    write_atomically(path, partial(_write_text, text=text))
-
-
 @contextmanager
 def exclusive(out: Path) -> Iterator[None]:
     """Keep a second run out of a cohort's folder, and clear the temporary files of a killed one.
@@ -184,34 +167,21 @@ def exclusive(out: Path) -> Iterator[None]:
     Raises:
         OSError: another run is at work in the folder, or it cannot be written to.
     """
-    with (out / _LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OSError(f"{out}: another run is writing here") from error
-        _clear(out)
-        try:
-            yield
-        finally:
-            _clear(out)
+    with files.exclusive(out, ("", *VOLUME_FOLDERS, TRUTH_FOLDER)):
+        yield
 
 
 def is_empty(out: Path) -> bool:
     """Tell whether a folder holds nothing but what a run leaves that was killed at its start."""
-    return all(path.name == _LOCK_FILE or path.match(_TEMPORARY_FILES) for path in out.iterdir())
+    return all(
+        path.name == files.LOCK_FILE or path.match(files.TEMPORARY_FILES) for path in out.iterdir()
+    )
 
 
 def make_folders(out: Path) -> None:
     """Make the sub-folders of a cohort."""
     for folder in (*VOLUME_FOLDERS, TRUTH_FOLDER):
         (out / folder).mkdir(exist_ok=True)
-
-
-def _clear(out: Path) -> None:
-    """Remove temporary files."""
-    for folder in ("", *VOLUME_FOLDERS, TRUTH_FOLDER):
-        for path in (out / folder).glob(_TEMPORARY_FILES):
-            path.unlink(missing_ok=True)
 
 
 def _truth_path(out: Path, job: Job) -> Path:
@@ -223,7 +193,3 @@ def _measure(path: Path) -> dict[str, Any]:
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {"bytes": stream.tell(), "sha256": digest}
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

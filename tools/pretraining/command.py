@@ -18,6 +18,7 @@ from typing import Any, Literal
 import torch
 
 from tools import bundles
+from tools.files import write_json
 from tools.options import nearest
 from tools.phantom import completion
 from tools.phantom import recipe as recipes
@@ -108,7 +109,7 @@ def pretrain(
     _refuse_other_content(request.out, settings)
     request.out.mkdir(parents=True, exist_ok=True)
     with completion.exclusive(request.out):
-        completion.write_json(request.out / SETTINGS, settings)
+        write_json(request.out / SETTINGS, settings)
         if export.is_finished(request.out, settings):
             print(f"finished before: {request.out / export.MODEL}")
             return
@@ -228,7 +229,7 @@ def _clock(out: Path, stage: str) -> Iterator[None]:
     finally:
         seconds = _seconds(out)
         seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - begin, 1)
-        completion.write_json(out / TIMES, seconds)
+        write_json(out / TIMES, seconds)
 
 
 def _seconds(out: Path) -> dict[str, float]:

@@ -15,8 +15,7 @@ from typing import Any
 import torch
 
 from tools import __version__
-from tools.phantom import completion
-from tools.volumes import write_atomically
+from tools.files import write_atomically, write_json
 
 MODEL, MANIFEST = "model.pt", "manifest.json"
 
@@ -93,7 +92,7 @@ def write(
         "versions": {"tools": __version__, "python": platform.python_version()}
         | {name: version(name) for name in PACKAGES},
     }
-    completion.write_json(out / MANIFEST, manifest)
+    write_json(out / MANIFEST, manifest)
     return manifest
 
 

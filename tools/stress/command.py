@@ -13,15 +13,15 @@ from typing import Any
 from tqdm import tqdm
 
 from tools import processes
+from tools.files import write_content, write_json
 from tools.options import nearest
-from tools.phantom import completion, real
+from tools.phantom import real
 from tools.phantom.cohort import LARGEST_SEED, phantom
 from tools.stress import plans
 from tools.stress.examine import PICTURES, ROWS, Setup, examine, read
 from tools.stress.plans import Plan
 from tools.stress.summary import in_words, summarize
 from tools.threads import single_thread
-from tools.volumes import write_atomically
 
 TABLE, SUMMARY = "rows.csv", "summary.json"
 
@@ -167,11 +167,11 @@ def write(setup: Setup, todo: Sequence[Plan]) -> dict[str, Any]:
             for row in record["rows"]:
                 cells = [";".join(v) if isinstance(v, list) else v for v in row.values()]
                 writer.writerow([*cells, record["seconds"], json.dumps(record["settings"])])
-    write_atomically(setup.out / TABLE, partial(_write_text, text=text.getvalue()))
+    write_content(setup.out / TABLE, text.getvalue())
     content = summarize(rows)
     weights = setup.load().weights_sha256
     seconds = sorted(record["seconds"] for record in records)
-    completion.write_json(
+    write_json(
         setup.out / SUMMARY,
         {
             "weights_sha256": weights,
@@ -182,7 +182,3 @@ def write(setup: Setup, todo: Sequence[Plan]) -> dict[str, Any]:
         },
     )
     return content
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,11 @@ import torch
 from monai.data import MetaTensor
 
 from tools import bundles, pictures
-from tools.phantom import completion
+from tools.files import write_content, write_json
 from tools.stress import score
 from tools.stress.pictures import side_by_side
 from tools.stress.plans import Plan
 from tools.stress.sample import Sample
-from tools.volumes import write_atomically
 
 BUNDLE = "lumbar_segmentation"
 
@@ -147,8 +146,8 @@ def examine(setup: Setup, numbered: tuple[int, Plan]) -> None:
         old.unlink()
     if is_wrong or number % PICTURE_EVERY == 0:
         content = pictures.png(side_by_side(sample, written))
-        write_atomically(picture, partial(_write_bytes, content=content))
-    completion.write_json(setup.record(plan), record)
+        write_content(picture, content)
+    write_json(setup.record(plan), record)
 
 
 def read(setup: Setup, plan: Plan) -> dict[str, Any] | None:
@@ -158,10 +157,6 @@ def read(setup: Setup, plan: Plan) -> dict[str, Any] | None:
     except (OSError, ValueError):
         return None
     return record if record.get("fingerprint") == setup.fingerprint(plan) else None
-
-
-def _write_bytes(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
 
 
 def _plain(value: Any) -> Any:

@@ -164,6 +164,7 @@ class NameLevelsd(MapTransform):
 
     * `keys`: ids 1-4 of the accepted levels, reaching past their outlines, uint8 [1, X, Y, Z];
     * `body_key`: probability of any vertebral body, float32 [1, X, Y, Z];
+    * `instances_key`: number of every body in the chain, 1 at the bottom, int32 [1, X, Y, Z];
     * `levels_key`: status, reasons, warnings and confidence of L1-L4;
     * `chain_key`: every body from bottom to top.
 
@@ -174,6 +175,7 @@ class NameLevelsd(MapTransform):
         levels_key: Where the levels go.
         body_key: Where the body probability goes.
         chain_key: Where the chain goes.
+        instances_key: Where the bodies' numbers go.
         allow_missing_keys: As in MONAI.
     """
 
@@ -185,12 +187,14 @@ class NameLevelsd(MapTransform):
         levels_key: str = "levels",
         body_key: str = "body",
         chain_key: str = "chain",
+        instances_key: str = "instances",
         allow_missing_keys: bool = False,
     ) -> None:
         """Store the settings."""
         super().__init__(keys, allow_missing_keys)
         self.image_key, self.wide_key = image_key, wide_key
         self.levels_key, self.body_key, self.chain_key = levels_key, body_key, chain_key
+        self.instances_key = instances_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Name the levels."""
@@ -208,6 +212,7 @@ class NameLevelsd(MapTransform):
             body = probabilities[list(BODY_CHANNELS)].sum(0)
             result[key] = _like(image, naming.names)
             result[self.body_key] = _like(image, body)
+            result[self.instances_key] = _like(image, naming.instances)
             result[self.levels_key], result[self.chain_key] = naming.levels, naming.chain
         return result
 

@@ -22,6 +22,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from tools.files import write_atomically
 from tools.morphometry import measure
 from tools.phantom import case, recipe
 from tools.phantom.checks import real_masks, tables
@@ -29,7 +30,6 @@ from tools.phantom.checks.coarse import coarsen
 from tools.phantom.checks.picture import draw_points
 from tools.phantom.checks.rows import flatten
 from tools.phantom.checks.tables import PatientRows
-from tools.volumes import write_atomically
 
 MARKER = "<!-- measured -->"
 """Line of a page below which everything is replaced by `--docs`."""

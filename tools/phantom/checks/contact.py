@@ -20,9 +20,9 @@ import numpy as np
 from tqdm import tqdm
 
 from tools import pictures
+from tools.files import write_atomically
 from tools.phantom import recipe
 from tools.phantom.case import simulate
-from tools.volumes import write_atomically
 
 PATIENTS = 12
 COLUMNS = 4

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from tools.files import write_atomically
 from tools.morphometry import Morphometry, measure
 from tools.morphometry.model import Endplate
-from tools.volumes import reorient, write_atomically
+from tools.volumes import reorient
 
 WINDOW_HU = (-200.0, 500.0)
 """Grey window of a CT under the points."""

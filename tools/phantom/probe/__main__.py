@@ -20,6 +20,7 @@ from typing import Any
 
 import torch
 
+from tools.files import write_atomically
 from tools.phantom import real
 from tools.phantom.case import simulate
 from tools.phantom.probe import augment, train
@@ -28,7 +29,6 @@ from tools.phantom.probe.predict import predict_slices, predict_volume
 from tools.phantom.probe.score import score_phantoms, score_scan
 from tools.phantom.probe.slices import Simulate, SliceSet, collect, fingerprint
 from tools.phantom.recipe import load
-from tools.volumes import write_atomically
 
 #: Of ten patients, the last is not trained on.
 HELD_OUT_EVERY = 10

@@ -9,9 +9,9 @@ import torch
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tools.files import write_atomically
 from tools.phantom.probe.slices import BODY, SliceSet
 from tools.phantom.real import Scan
-from tools.volumes import write_atomically
 
 #: Offsets of the five shown slices from the middle of the bodies, mm.
 OFFSETS_MM = (-20.0, -10.0, 0.0, 10.0, 20.0)

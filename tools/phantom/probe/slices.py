@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - torch's own name for it
 from tqdm import tqdm
 
+from tools.files import write_atomically
 from tools.levels import LABEL_IDS
 from tools.phantom.completion import software
 from tools.phantom.resample import covering_grid, resample
-from tools.volumes import Grid, write_atomically
+from tools.volumes import Grid
 
 #: In-plane pixel of every slice, mm; the grid the bundles' 2-D network works on.
 PIXEL_MM = 2.0

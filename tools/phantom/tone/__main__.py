@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
+from tools.files import write_atomically
 from tools.phantom.case import simulate
 from tools.phantom.real import Scan
 from tools.phantom.recipe import load
@@ -26,7 +27,6 @@ from tools.phantom.tone.look import COLUMNS, Look
 from tools.phantom.tone.measures import Profile
 from tools.phantom.tone.phantoms import MATCHES, Match, like, settings
 from tools.phantom.tone.regions import TISSUES
-from tools.volumes import write_atomically
 
 
 def compare(match: Match, recipe: dict[str, Any], cases: int, seed: int) -> tuple[Scan, list[Look]]:

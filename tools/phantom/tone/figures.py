@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from tools.files import write_atomically
 from tools.phantom.tone.measures import Profile, Tissue
-from tools.volumes import write_atomically
 
 REAL_COLOUR, PHANTOM_COLOUR = "#8e8e93", "#0a84ff"
 BINS = 60
