@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import platform
 import subprocess
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from tools import __version__
+from tools import versions
 from tools.files import write_atomically, write_json
 
 MODEL, MANIFEST = "model.pt", "manifest.json"
-
-PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "nibabel")
-"""Packages that the weights depend on."""
 
 NETWORK_KEY = "model"
 """Name of the network's state in a training checkpoint."""
@@ -89,8 +84,7 @@ def write(
         **made_from,
         "checkpoint": checkpoint.name,
         "code_commit": code_commit(),
-        "versions": {"tools": __version__, "python": platform.python_version()}
-        | {name: version(name) for name in PACKAGES},
+        "versions": versions.describe(),
     }
     write_json(out / MANIFEST, manifest)
     return manifest
