@@ -1,0 +1,211 @@
+"""The trabecular patch of a vertebral body: three parallel slices through its spongy middle.
+
+S2 section 3.3: a square of 32 x 32 pixels in the middle of the body, free of cortex, on the slice
+through the middle and on those before and behind. Here its size is in millimetres, it keeps a
+margin to the body's surface, and by default it lies parallel to the mean endplate; `tilt=False` is
+S2's axial slice. HU are interpolated linearly from the CT's own voxels and not touched otherwise.
+
+    patch = patches.extract(image, affine, mask)
+    patch.mean_hu, patch.standard_error_hu
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from bmd_bundle import noise as noises
+from bmd_bundle.body_frame import Body, PatchError, bounds, fit, to_index, to_world
+from bmd_bundle.placing import Place, place
+
+__all__ = ["Patch", "PatchError", "extract"]
+
+#: Edge of the patch, mm (S2's 32 pixels on fields of 200 to 350 mm are 12 to 22 mm).
+SIZE_MM = 20.0
+#: Pixels along an edge (S2).
+PIXELS = 32
+#: Least distance of the patch from the body's surface, mm: outside the cortex and its blur, and as
+#: far as an outline may err.
+MARGIN_MM = 5.0
+#: Distance of the outer slices from the middle one, mm (S2: 1 mm reconstruction interval).
+SLICE_STEP_MM = 1.0
+#: The trabecular core begins this far inside the surface, mm: QCT regions leave the cortex out.
+CORE_DEPTH_MM = 3.0
+#: With thick voxels it begins half a voxel behind the cortex as CT blurs it, mm.
+CORTEX_MM = 2.0
+#: Voxels coarser than this within the plane of the patch give less than four samples across, mm.
+COARSEST_MM = 6.0
+#: A patch may reach this share of a voxel beyond the outermost voxel centres: their own extent.
+EDGE_VOXELS = 0.5
+
+
+@dataclass(frozen=True)
+class Patch:
+    """A trabecular patch with what was measured in it.
+
+    Attributes:
+        hu: HU, float32 [3, P, P]: slices from below up; rows from the front back; columns from the
+            patient's right to the left, as a radiologist sees an axial slice.
+        affine: 4x4 matrix from patch indices (slice, row, column) to RAS+ mm.
+        size_mm: Edge of the square, mm.
+        margin_mm: Least distance of the patch from the body's surface, mm.
+        tilt_deg: Angle between the patch and the patient's axial plane, degrees.
+        mean_hu: Mean, HU.
+        median_hu: Median, HU.
+        sd_hu: Standard deviation of the CT's own voxels in the patch (not of `hu`, whose
+            interpolation smooths noise), HU.
+        noise_hu: Noise of the CT in soft tissue near the body, HU; None where there is none.
+        standard_error_hu: Standard error of `mean_hu` from noise, HU; None likewise.
+        purity: Share of the samples in the trabecular core, 0 to 1.
+        core_mean_hu: Mean over the whole trabecular core of the body, HU; None without core.
+    """
+
+    hu: np.ndarray
+    affine: np.ndarray
+    size_mm: float
+    margin_mm: float
+    tilt_deg: float
+    mean_hu: float
+    median_hu: float
+    sd_hu: float
+    noise_hu: float | None
+    standard_error_hu: float | None
+    purity: float
+    core_mean_hu: float | None
+
+    @property
+    def centre_mm(self) -> np.ndarray:
+        """Middle of the patch, RAS+ mm, [3]."""
+        return to_world(self.affine, (np.array(self.hu.shape) - 1) / 2)
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector through the slices, upwards, RAS+ mm, [3]."""
+        return self.affine[:3, 0] / np.linalg.norm(self.affine[:3, 0])
+
+    @property
+    def corners_mm(self) -> np.ndarray:
+        """Corners of the middle slice's square, in order around it, RAS+ mm, [4, 3]."""
+        low, high = -0.5, self.hu.shape[1] - 0.5
+        ring = [(low, low), (low, high), (high, high), (high, low)]
+        return to_world(self.affine, np.array([(1.0, row, column) for row, column in ring]))
+
+
+def extract(
+    image: np.ndarray,
+    affine: np.ndarray,
+    body: np.ndarray,
+    size_mm: float = SIZE_MM,
+    pixels: int = PIXELS,
+    margin_mm: float = MARGIN_MM,
+    slice_step_mm: float = SLICE_STEP_MM,
+    tilt: bool = True,
+) -> Patch:
+    """Take the trabecular patch of one level.
+
+    Args:
+        image: CT in HU, [X, Y, Z], any orientation, spacing and obliquity.
+        affine: 4x4 voxel to RAS+ millimetre matrix.
+        body: Mask of the level's whole vertebral body, bool [X, Y, Z].
+        size_mm: Edge of the square, mm; smaller where the body is.
+        pixels: Samples along an edge.
+        margin_mm: Least distance to the body's surface, mm.
+        slice_step_mm: Distance of the outer slices from the middle one, mm.
+        tilt: Whether the patch lies parallel to the mean endplate, or in the patient's axial plane.
+
+    Returns:
+        The patch.
+
+    Raises:
+        PatchError: The level's mask is no body, or is too small for a patch (`patch_outside_body`);
+            or the CT does not show the patch, or too coarsely (`no_axial_data`).
+        ValueError: Image and mask are not volumes of one shape, or a setting is not positive.
+    """
+    affine = np.asarray(affine, dtype=float)
+    if image.ndim != 3 or image.shape != body.shape:
+        raise ValueError(f"image {image.shape} and mask {body.shape} are not volumes of one grid")
+    if min(size_mm, slice_step_mm) <= 0 or pixels < 2 or margin_mm < 0:
+        raise ValueError("size_mm and slice_step_mm must be positive, pixels at least 2")
+    body = np.asarray(body, dtype=bool)
+    shape = fit(body, affine)
+    axes = shape.frame.axes if tilt else np.eye(3)
+    found = place(shape, axes, size_mm, margin_mm, slice_step_mm)
+    patch_affine = _affine(found, pixels, slice_step_mm)
+    points = to_world(
+        patch_affine, np.moveaxis(np.indices((3, pixels, pixels)), 0, -1).astype(float)
+    )
+    values, squares = _read(image, affine, points, found)
+    depth = shape.depth_at(points)
+    sd = noises.measure(image, affine, found.centre_mm, body)
+    extent = np.array([found.size_mm, found.size_mm, 3 * slice_step_mm])
+    return Patch(
+        hu=values.astype(np.float32),
+        affine=patch_affine,
+        size_mm=found.size_mm,
+        margin_mm=float(depth.min()),
+        tilt_deg=float(np.degrees(np.arccos(np.clip(axes[2, 2], -1, 1)))),
+        mean_hu=float(values.mean()),
+        median_hu=float(np.median(values)),
+        sd_hu=float(np.sqrt(max(0.0, squares.mean() - values.mean() ** 2))),
+        noise_hu=None if sd is None else sd.sd_hu,
+        standard_error_hu=None if sd is None else noises.standard_error(sd, axes, extent),
+        purity=float((depth >= CORE_DEPTH_MM).mean()),
+        core_mean_hu=_core_mean(image, affine, body, shape),
+    )
+
+
+def _affine(found: Place, pixels: int, slice_step_mm: float) -> np.ndarray:
+    """Matrix from patch indices (slice, row, column) to RAS+ mm."""
+    right, forward, up = found.axes
+    step = found.size_mm / pixels
+    affine = np.eye(4)
+    affine[:3, :3] = np.column_stack([up * slice_step_mm, -forward * step, -right * step])
+    affine[:3, 3] = found.centre_mm - affine[:3, :3] @ [1.0, (pixels - 1) / 2, (pixels - 1) / 2]
+    return affine
+
+
+def _read(
+    image: np.ndarray, affine: np.ndarray, points: np.ndarray, found: Place
+) -> tuple[np.ndarray, np.ndarray]:
+    """Interpolate HU and squared HU at places [..., 3], or refuse what the CT does not show.
+
+    The squares, averaged, give the spread of the CT's own voxels with the weights of the mean:
+    interpolated HU are smoother than these.
+    """
+    for direction in found.axes[:2]:
+        step = 1 / np.linalg.norm(np.linalg.inv(affine[:3, :3]) @ direction)
+        if step > COARSEST_MM:
+            text = f"voxels {step:.1f} mm apart across the body are too coarse for a patch"
+            raise PatchError("no_axial_data", text)
+    index = to_index(affine, points)
+    beyond = np.maximum(-index, index - (np.array(image.shape) - 1))
+    if beyond.max() > EDGE_VOXELS:
+        raise PatchError("no_axial_data", "the CT does not cover the middle of the body")
+    low = np.clip(np.floor(index.min(axis=(0, 1, 2))).astype(int), 0, np.array(image.shape) - 1)
+    high = np.ceil(index.max(axis=(0, 1, 2))).astype(int) + 1
+    part = np.asarray(image[tuple(map(slice, low, high))], dtype=np.float64)
+    if not np.isfinite(part).all():
+        raise PatchError("no_axial_data", "the CT holds no numbers in the middle of the body")
+    places = np.moveaxis(index - low, -1, 0)
+    values, squares = (
+        ndimage.map_coordinates(each, places, order=1, mode="nearest") for each in (part, part**2)
+    )
+    return values, squares
+
+
+def _core_mean(
+    image: np.ndarray, affine: np.ndarray, body: np.ndarray, shape: Body
+) -> float | None:
+    """Mean HU of the voxels in the body's trabecular core."""
+    box = bounds(body)
+    if box is None:
+        return None
+    start = [each.start for each in box]
+    index = np.argwhere(body[box]) + start
+    coarse = float(np.linalg.norm(affine[:3, :3], axis=0).max())
+    deep = shape.depth_at(to_world(affine, index.astype(float)))
+    kept = index[deep >= max(CORE_DEPTH_MM, CORTEX_MM + coarse / 2)]
+    values = np.asarray(image[tuple(kept.T)], dtype=np.float64)
+    return float(values.mean()) if len(values) and np.isfinite(values).all() else None
