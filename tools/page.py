@@ -46,13 +46,22 @@ class Figure:
     caption: str
 
 
-def document(title: str, parts: Iterable[str]) -> str:
-    """Join parts of a page, already HTML, into a whole document."""
+def document(title: str, parts: Iterable[str], style: str = "") -> str:
+    """Join parts of a page, already HTML, into a whole document.
+
+    Args:
+        title: Text of the title and of the first heading.
+        parts: HTML.
+        style: CSS of this kind of page, on top of what all pages share.
+
+    Returns:
+        A complete HTML document.
+    """
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
             '<meta name="viewport" content="width=device-width, initial-scale=1">',
-            f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>",
+            f"<title>{escape(title)}</title>\n<style>{_STYLE}{style}</style>\n</head>\n<body>",
             f"<h1>{escape(title)}</h1>",
             *parts,
             "</body>\n</html>\n",
@@ -93,12 +102,13 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]], caption: str) -> s
 
 def gallery(figures: Iterable[Figure]) -> str:
     """Lay pictures side by side, as many as fit."""
-    return '<div class="pictures">\n' + "\n".join(map(_figure, figures)) + "\n</div>"
+    return '<div class="pictures">\n' + "\n".join(map(figure, figures)) + "\n</div>"
 
 
-def _figure(figure: Figure) -> str:
-    data = base64.b64encode(figure.png).decode("ascii")
-    caption = escape(figure.caption)
+def figure(shown: Figure) -> str:
+    """Embed a picture with its caption."""
+    data = base64.b64encode(shown.png).decode("ascii")
+    caption = escape(shown.caption)
     return (
         f'<figure><img src="data:image/png;base64,{data}" alt="{caption}">'
         f"<figcaption>{caption}</figcaption></figure>"

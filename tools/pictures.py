@@ -94,15 +94,17 @@ class View:
             volume, np.moveaxis(index, -1, 0), np.float32, order, "grid-constant", outside
         )
 
+    def axes(self) -> np.ndarray:
+        """Unit vectors, RAS+, that lead right and down in the picture, [2, 3]."""
+        return np.array(_DIRECTIONS[self.plane][1:], dtype=float)
+
     def to_pixels(self, points_mm: np.ndarray) -> np.ndarray:
         """Project RAS+ millimetres [..., 3] to picture coordinates [..., 2] = (column, row)."""
-        _, right, down = _DIRECTIONS[self.plane]
-        return (points_mm - self.top_left_mm) @ np.array([right, down]).T / self.pixel_mm
+        return (points_mm - self.top_left_mm) @ self.axes().T / self.pixel_mm
 
     def to_world(self, pixels: np.ndarray) -> np.ndarray:
         """Map picture coordinates [..., 2] = (column, row) to RAS+ millimetres [..., 3]."""
-        _, right, down = _DIRECTIONS[self.plane]
-        return self.top_left_mm + self.pixel_mm * (pixels @ np.array([right, down]))
+        return self.top_left_mm + self.pixel_mm * (pixels @ self.axes())
 
 
 def view_through(
@@ -178,14 +180,18 @@ def outlines(labels: np.ndarray) -> np.ndarray:
 
 
 def annotate(
-    picture: np.ndarray, view: View, names: Iterable[tuple[str, np.ndarray]] = ()
+    picture: np.ndarray,
+    view: View,
+    names: Iterable[tuple[str, np.ndarray]] = (),
+    bar_mm: float = SCALE_BAR_MM,
 ) -> np.ndarray:
-    """Write names, the patient's directions and a 50 mm scale bar into a picture.
+    """Write names, the patient's directions and a scale bar into a picture.
 
     Args:
         picture: Grey [H, W] or RGB [H, W, 3], uint8.
         view: Where the picture lies.
         names: Texts and the RAS+ millimetres [3] they are centred on.
+        bar_mm: Length of the scale bar, mm.
 
     Returns:
         Picture [H, W, 3], uint8.
@@ -193,32 +199,56 @@ def annotate(
     canvas = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(canvas)
     rows, columns = view.shape
-    font = ImageFont.load_default(size=max(11, min(rows, columns) // 28))
+    size = text_size(view.shape)
     left, right = _EDGE_LETTERS[view.plane]
     for text, point_mm in names:
         column, row = map(float, view.to_pixels(point_mm))
-        _write(draw, (column, row), text, "mm", font)
-    _write(draw, (4, rows / 2), left, "lm", font)
-    _write(draw, (columns - 4, rows / 2), right, "rm", font)
-    bar, low = SCALE_BAR_MM / view.pixel_mm, rows - 8
+        write(draw, (column, row), text, "mm", size)
+    write(draw, (4, rows / 2), left, "lm", size)
+    write(draw, (columns - 4, rows / 2), right, "rm", size)
+    bar, low = bar_mm / view.pixel_mm, rows - 8
     draw.line([(columns - 8 - bar, low), (columns - 8, low)], fill="white", width=3)
-    _write(draw, (columns - 8 - bar / 2, low - 4), f"{SCALE_BAR_MM:.0f} mm", "mb", font)
+    write(draw, (columns - 8 - bar / 2, low - 4), f"{bar_mm:.0f} mm", "mb", size)
     return np.asarray(canvas)
 
 
-def _write(
+def text_size(shape: tuple[int, int]) -> int:
+    """Height of the text that suits a picture of some rows and columns, pixels."""
+    return max(11, min(shape) // 28)
+
+
+def write(
     draw: ImageDraw.ImageDraw,
     at: tuple[float, float],
     text: str,
     anchor: str,
-    font: ImageFont.FreeTypeFont | ImageFont.ImageFont,
+    size: int,
+    colour: Colour = (255, 255, 255),
 ) -> None:
-    """White on a black rim: readable on bone and on air."""
-    draw.text(at, text, "white", font, anchor, stroke_width=2, stroke_fill="black")
+    """Write on a black rim: readable on bone and on air.
+
+    Args:
+        draw: What draws into the picture.
+        at: Column and row of the anchor.
+        text: One line.
+        anchor: Pillow's anchor, such as "mm" for the middle.
+        size: Height of the text, pixels.
+        colour: RGB.
+    """
+    font = ImageFont.load_default(size=size)
+    draw.text(at, text, colour, font, anchor, stroke_width=2, stroke_fill="black")
 
 
-def png(picture: np.ndarray) -> bytes:
-    """Encode a picture [H, W] or [H, W, 3], uint8, as PNG."""
+def png(picture: np.ndarray, smallest: bool = True) -> bytes:
+    """Encode a picture [H, W] or [H, W, 3], uint8, as PNG.
+
+    Args:
+        picture: What to encode.
+        smallest: Spend about ten times as long on a file some percent smaller.
+
+    Returns:
+        The file's content; the same picture gives the same bytes.
+    """
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG", optimize=True)
+    Image.fromarray(picture).save(buffer, "PNG", optimize=smallest)
     return buffer.getvalue()

@@ -1,0 +1,102 @@
+"""How a report came about: scan, calibration, method, versions and times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from html import escape
+from typing import Any
+
+from tools.report import words
+
+HASH_DIGITS = 12
+"""Of a file's SHA-256 that are shown: enough to tell versions apart."""
+
+METHOD = (
+    "Trabecular bone in the middle of each body is sampled in a square patch parallel to the "
+    "endplates, in three planes 1 mm apart, away from cortex and endplates."
+)
+
+MINERALS = (
+    "HU are converted to hydroxyapatite (HA). The limits come from QCT that reads "
+    "K₂HPO₄: HA = 1.15 × K₂HPO₄ − 7.32 (Faulkner 1993); such conversions are specific to their "
+    "phantoms."
+)
+
+INTERVAL = (
+    "It covers the spread between scanners, the offset of water and the noise of the patch. "
+    "Levels share the calibration's error, so their mean is hardly more certain than each."
+)
+
+FAT = "Marrow fat lowers what CT reads of the same mineral; the interval does not hold it."
+
+
+def facts(report: Mapping[str, Any]) -> str:
+    """Write the list of facts as HTML."""
+    rows = "".join(
+        f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in _facts(report)
+    )
+    return f'<dl class="facts">{rows}</dl>'
+
+
+def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    scan, qc, software = report["input"], report["qc"], report["software"]
+    yield "Scan", _scan(scan)
+    yield "Contrast medium", _contrast(scan["contrast"], qc["aorta_hu"])
+    yield "Calibration", _calibration(report["calibration"])
+    yield "Method", METHOD
+    yield "Minerals", MINERALS
+    yield "95 % interval", INTERVAL
+    yield "Marrow fat", FAT
+    low, high = report["patient"]["thresholds_mg_cm3"]
+    yield (
+        "Ranges",
+        f"ACR, on the K₂HPO₄-equivalent: below {low:.0f} mg/cm³ osteoporosis, {low:.0f} to "
+        f"{high:.0f} osteopenia, above {high:.0f} normal range; from two measured levels on.",
+    )
+    weights = "; ".join(
+        f"{name} {digest[:HASH_DIGITS]}" for name, digest in sorted(software["weights"].items())
+    )
+    yield (
+        "Software",
+        f"osteoct tools {software['version']}" + f"; weights {weights}" * bool(weights),
+    )
+    yield "Time", _times(report["timing_s"])
+
+
+def _scan(scan: Mapping[str, Any]) -> str:
+    shape = " × ".join(map(str, scan["shape"]))
+    spacing = " × ".join(f"{edge:.2f}" for edge in scan["spacing_mm"])
+    kind = {"dicom": "DICOM", "nifti": "NIfTI"}[scan["kind"]]
+    said = [f"{kind}, {shape} voxels of {spacing} mm"]
+    said.append("tube voltage unknown" if scan["kvp"] is None else f"{scan['kvp']:.0f} kV")
+    said.append("kernel unknown" if scan["kernel"] is None else f"kernel {scan['kernel']}")
+    if scan["sagittal_reformat"]:
+        said.append("sagittal reformat")
+    return "; ".join(said)
+
+
+def _contrast(tag: str, aorta_hu: float | None) -> str:
+    told = {
+        "none": "none by the scan's own data",
+        "applied": "applied by the scan's own data",
+        "unknown": "not stated by the scan",
+    }[tag]
+    found = "aorta not found with certainty" if aorta_hu is None else f"aorta {aorta_hu:.0f} HU"
+    return f"{told}; {found}"
+
+
+def _calibration(calibration: Mapping[str, Any] | None) -> str:
+    if calibration is None:
+        return "none: HU were not converted"
+    scanner = calibration["scanner"]
+    made = "physical reference, no scanner of its own" if scanner is None else f"scanner {scanner}"
+    return f"{calibration['id']}: {calibration['mineral']}, {calibration['kvp']:.0f} kV, {made}"
+
+
+def _times(timing_s: Mapping[str, float | None]) -> str:
+    known = {stage: spent for stage, spent in timing_s.items() if spent is not None}
+    said = ", ".join(
+        f"{words.STAGES.get(stage, stage.replace('_', ' '))} {spent:.1f} s"
+        for stage, spent in known.items()
+    )
+    return f"{said}; together {sum(known.values()):.1f} s" if known else "not taken"

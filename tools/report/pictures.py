@@ -1,0 +1,326 @@
+"""The pictures of a report: the spine from the side with its levels, and each level's patch.
+
+    figures = pictures.draw(report, image, affine, labels, patches)
+    figures["sagittal_levels"].png
+
+Everything is cut from the stored volume in patient millimetres, so orientation, spacing and
+obliquity do not matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image, ImageDraw
+from scipy.ndimage import find_objects
+
+from tools import page
+from tools import pictures as pic
+from tools.levels import LABEL_IDS, MEASURED_LEVELS
+from tools.report import words
+from tools.report.schema import density
+from tools.report.views import CurvedView, oblique_about
+from tools.volumes import Grid
+
+SAGITTAL_PIXEL_MM = 0.4
+"""Pixel edge from the side, mm: a lumbar spine of 250 mm fills 625 pixels."""
+
+SAGITTAL_MARGINS_MM = {"anterior": 82.0, "posterior": 78.0, "head": 60.0, "foot": 85.0}
+"""What is shown around the levels' centres, mm: names in front, spinous processes behind, T12
+above, and L5 with the sacrum below."""
+
+SPINE_WINDOW = (250.0, 800.0)
+"""Window level and width from the side, HU: bone's window, with its dense end cut off, because
+the trabeculae of interest are the dark part of it."""
+
+AXIAL_PIXEL_MM = 0.2
+AXIAL_SIZE_MM = (74.0, 84.0)
+"""Height and width of a level's picture, mm: the widest body with its arch."""
+
+AXIAL_SHIFT_MM = 8.0
+"""How far the picture's middle lies behind the patch's, so that the canal shows, mm."""
+
+AXIAL_BAR_MM = 20.0
+
+PATCH_WINDOW = (150.0, 700.0)
+"""Window level and width of a level's picture, HU: narrower than bone's, to tell trabeculae from
+fat."""
+
+GREY: pic.Colour = (200, 200, 200)
+"""What is refused."""
+
+WHITE: pic.Colour = (255, 255, 255)
+
+DIMMED = 0.45
+"""Brightness that is left to the picture of a refused level."""
+
+INSIDE = 0.5
+"""Share from which an interpolated mask counts as inside."""
+
+
+@dataclass(frozen=True)
+class PatchView:
+    """Where a level's patch lies.
+
+    Attributes:
+        level: "L1" to "L4".
+        corners_mm: The square's corners in any order, RAS+ mm [4, 3].
+        centre_mm: Its middle, RAS+ mm [3].
+        normal: Of its plane, RAS+ [3].
+    """
+
+    level: str
+    corners_mm: np.ndarray
+    centre_mm: np.ndarray
+    normal: np.ndarray
+
+
+def draw(
+    report: Mapping[str, Any],
+    image: np.ndarray,
+    affine: np.ndarray,
+    labels: np.ndarray,
+    patches: Iterable[PatchView] = (),
+    chain: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, page.Figure]:
+    """Draw every picture of a report.
+
+    Args:
+        report: Content of report.json.
+        image: HU [X, Y, Z].
+        affine: 4x4 voxel to RAS+ millimetres.
+        labels: Ids 1-4 = L1-L4 on the image's grid [X, Y, Z].
+        patches: Of the levels that have one.
+        chain: Every body found, each with `name` (or None) and `centroid_ras_mm`; it bends the
+            sagittal view and names the neighbours.
+
+    Returns:
+        File stem -> picture: "sagittal", "sagittal_levels", and "axial_L1" to "axial_L4" of the
+        levels whose place is known; none is axial where the input holds no axial data.
+    """
+    scan = _Scan(np.asarray(image), np.asarray(affine, dtype=float), _Bodies(labels, affine))
+    patch_of = {patch.level: patch for patch in patches}
+    places = _places(report, chain)
+    levels_mm = _stack(places[name] for name in MEASURED_LEVELS if name in places)
+    path_mm = _stack(body["centroid_ras_mm"] for body in chain) if len(chain) else levels_mm
+    view = sagittal_view(scan.image.shape, scan.affine, path_mm, levels_mm)
+    plain = pic.window(view.sample(scan.image, scan.affine), SPINE_WINDOW)
+    caption = (
+        "Sagittal, through the middle of the bodies along the spine's curve; window "
+        f"{SPINE_WINDOW[0]:.0f} / {SPINE_WINDOW[1]:.0f} HU"
+    )
+    figures = {
+        "sagittal": _figure(pic.annotate(plain, view), caption),
+        "sagittal_levels": _figure(
+            _with_levels(report, scan, view, plain, patch_of, places), _sagittal_caption(report)
+        ),
+    }
+    if report["input"]["sagittal_reformat"]:
+        return figures
+    for name in MEASURED_LEVELS:
+        level = report["levels"][name]
+        if name in patch_of or level["centroid_ras_mm"] is not None:
+            figures[f"axial_{name}"] = _axial(name, level, scan, patch_of.get(name))
+    return figures
+
+
+@dataclass(frozen=True)
+class _Scan:
+    image: np.ndarray
+    affine: np.ndarray
+    bodies: _Bodies
+
+
+class _Bodies:
+    """Cuts smooth outlines out of a label map, looking at one level's box at a time."""
+
+    def __init__(self, labels: np.ndarray, affine: np.ndarray) -> None:
+        self._labels, self._affine = np.asarray(labels), np.asarray(affine, dtype=float)
+        self._boxes = find_objects(self._labels.astype(np.uint8, copy=False))
+
+    def cut(self, view: pic.View, name: str) -> np.ndarray:
+        """Mark the pixels of a view inside a level's body, bool [H, W]."""
+        number = LABEL_IDS[name]
+        box = self._boxes[number - 1] if number <= len(self._boxes) else None
+        if box is None:
+            return np.zeros(view.shape, dtype=bool)
+        mask = np.pad(self._labels[box] == number, 1).astype(np.float32)
+        affine = self._affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ np.array([part.start - 1 for part in box])
+        return view.sample(mask, affine) >= INSIDE
+
+
+def sagittal_view(
+    shape: tuple[int, ...], affine: np.ndarray, path_mm: np.ndarray, levels_mm: np.ndarray
+) -> pic.View:
+    """Lay the sagittal view: along the spine and about L1-L4, or flat and whole without a spine.
+
+    Args:
+        shape: Voxels of the scan along [X, Y, Z].
+        affine: Its 4x4 voxel to RAS+ millimetre matrix.
+        path_mm: Centres of all bodies that were found, RAS+ mm [N, 3]; N may be 0.
+        levels_mm: Centres of those of L1-L4, RAS+ mm [M, 3]; without any, all bodies are shown.
+
+    Returns:
+        The view, no larger than the scan.
+    """
+    middle = float(Grid((shape[0], shape[1], shape[2]), affine).center_mm[0])
+    whole = pic.view_through(shape, affine, "sagittal", middle, SAGITTAL_PIXEL_MM)
+    if not len(path_mm):
+        return whole
+    shown = levels_mm if len(levels_mm) else path_mm
+    last = whole.to_world(np.array([whole.shape[1] - 1, whole.shape[0] - 1]))
+    front = min(whole.top_left_mm[1], shown[:, 1].max() + SAGITTAL_MARGINS_MM["anterior"])
+    back = max(last[1], shown[:, 1].min() - SAGITTAL_MARGINS_MM["posterior"])
+    top = min(whole.top_left_mm[2], shown[:, 2].max() + SAGITTAL_MARGINS_MM["head"])
+    bottom = max(last[2], shown[:, 2].min() - SAGITTAL_MARGINS_MM["foot"])
+    rows, columns = (round(edge / SAGITTAL_PIXEL_MM) + 1 for edge in (top - bottom, front - back))
+    corner = np.array([0.0, front, top])
+    return CurvedView("sagittal", corner, SAGITTAL_PIXEL_MM, (rows, columns), path_mm)
+
+
+def _places(
+    report: Mapping[str, Any], chain: Sequence[Mapping[str, Any]]
+) -> dict[str, Sequence[float]]:
+    """Centre of every named body, RAS+ mm; a level that was refused may be known to the chain."""
+    places = {body["name"]: body["centroid_ras_mm"] for body in chain if body["name"]}
+    for name, level in report["levels"].items():
+        if level["centroid_ras_mm"] is not None:
+            places[name] = level["centroid_ras_mm"]
+    return places
+
+
+def _stack(centres: Iterable[Sequence[float]]) -> np.ndarray:
+    """Lay centres below each other, [N, 3], also for none."""
+    return np.array(list(centres), dtype=float).reshape(-1, 3)
+
+
+def _figure(picture: np.ndarray, caption: str) -> page.Figure:
+    # Encoding as small as can be takes longer than all the rest of the report.
+    return page.Figure(pic.png(picture, smallest=False), caption)
+
+
+def _with_levels(
+    report: Mapping[str, Any],
+    scan: _Scan,
+    view: pic.View,
+    grey: np.ndarray,
+    patch_of: Mapping[str, PatchView],
+    places: Mapping[str, Sequence[float]],
+) -> np.ndarray:
+    """Lay outlines, names, densities and patches over the sagittal picture."""
+    labels = np.zeros(view.shape, dtype=np.uint8)
+    for name in MEASURED_LEVELS:
+        labels[scan.bodies.cut(view, name)] = LABEL_IDS[name]
+    picture = pic.overlay(grey, labels, _colours(report), opacity=0.2)
+    canvas = Image.fromarray(pic.annotate(picture, view))
+    draw_on = ImageDraw.Draw(canvas)
+    size = pic.text_size(view.shape)
+    for name, centre_mm in places.items():
+        column, row = map(float, view.to_pixels(np.array(centre_mm, dtype=float)))
+        if name not in MEASURED_LEVELS:
+            pic.write(draw_on, (column, row), name, "mm", size, GREY)
+            continue
+        level = report["levels"][name]
+        own = np.argwhere(labels == LABEL_IDS[name])
+        front = float(own[:, 1].min()) - size / 2 if len(own) else column - 2 * size
+        colour = WHITE if level["status"] == "measured" else GREY
+        pic.write(draw_on, (front, row), name, "rb", size + 3, colour)
+        pic.write(draw_on, (front, row + 3), _beside(level), "rt", size - 1, colour)
+        if name in patch_of and level["status"] == "measured":
+            _draw_edge_on(draw_on, view, patch_of[name])
+    return np.asarray(canvas)
+
+
+def _colours(report: Mapping[str, Any]) -> dict[int, pic.Colour]:
+    return {
+        LABEL_IDS[name]: pic.LABEL_COLOURS[LABEL_IDS[name]]
+        if report["levels"][name]["status"] == "measured"
+        else GREY
+        for name in MEASURED_LEVELS
+    }
+
+
+def _beside(level: Mapping[str, Any]) -> str:
+    """What stands under a level's name: its density, its HU where there is none, or the reason."""
+    if level["status"] == "refused":
+        return words.finding(level["reasons"][0]).title
+    value = density(level)
+    return (
+        f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm3"
+    )  # the font holds no ³
+
+
+def _draw_edge_on(draw_on: ImageDraw.ImageDraw, view: pic.View, patch: PatchView) -> None:
+    """Draw a patch as it is seen from the side: a line from front to back."""
+    corners = patch.corners_mm[np.argsort(patch.corners_mm[:, 1])]
+    ends = np.array([corners[:2].mean(axis=0), corners[2:].mean(axis=0)])
+    line = [(float(column), float(row)) for column, row in view.to_pixels(ends)]
+    draw_on.line(line, fill=(0, 0, 0), width=5)
+    draw_on.line(line, fill=WHITE, width=3)
+
+
+def _axial(
+    name: str, level: Mapping[str, Any], scan: _Scan, patch: PatchView | None
+) -> page.Figure:
+    """Draw a level in its patch's plane, or in the axial plane of its centre."""
+    if patch is None:
+        centre, normal = np.array(level["centroid_ras_mm"], dtype=float), np.array([0.0, 0.0, 1.0])
+    else:
+        centre, normal = np.asarray(patch.centre_mm), np.asarray(patch.normal)
+    behind = centre - [0, AXIAL_SHIFT_MM, 0]
+    view = oblique_about(behind, normal, AXIAL_SIZE_MM, AXIAL_PIXEL_MM)
+    measured = level["status"] == "measured"
+    grey = pic.window(view.sample(scan.image, scan.affine), PATCH_WINDOW)
+    if not measured:
+        grey = (grey * DIMMED).astype(np.uint8)
+    number = LABEL_IDS[name]
+    colour = pic.LABEL_COLOURS[number] if measured else GREY
+    body = scan.bodies.cut(view, name).astype(np.uint8) * number
+    picture = pic.overlay(grey, body, {number: colour}, opacity=0.0)
+    canvas = Image.fromarray(pic.annotate(picture, view, bar_mm=AXIAL_BAR_MM))
+    draw_on = ImageDraw.Draw(canvas)
+    size = pic.text_size(view.shape)
+    pic.write(draw_on, (6, 6), name, "la", size + 5, WHITE if measured else GREY)
+    if patch is not None and measured:
+        _draw_square(draw_on, view, patch)
+    if not measured:
+        reason = words.finding(level["reasons"][0]).title
+        middle = (view.shape[1] / 2, 6 + (size + 5) / 2)
+        pic.write(draw_on, middle, f"not measured: {reason}", "mm", size, WHITE)
+    return _figure(np.asarray(canvas), _axial_caption(name, level, patch))
+
+
+def _draw_square(draw_on: ImageDraw.ImageDraw, view: pic.View, patch: PatchView) -> None:
+    """Draw a patch's outline, whatever the order of its corners."""
+    corners = view.to_pixels(patch.corners_mm)
+    spokes = corners - corners.mean(axis=0)
+    around = corners[np.argsort(np.arctan2(spokes[:, 1], spokes[:, 0]))]
+    outline = [(float(column), float(row)) for column, row in [*around, around[0]]]
+    draw_on.line(outline, fill=(0, 0, 0), width=4, joint="curve")
+    draw_on.line(outline, fill=WHITE, width=2, joint="curve")
+
+
+def _sagittal_caption(report: Mapping[str, Any]) -> str:
+    measured = [name for name, one in report["levels"].items() if one["status"] == "measured"]
+    if not measured:
+        return "The same view with what was found; no level was measured"
+    return (
+        f"The same view with outlines and names; {words.listed(measured)} measured, "
+        "lines mark the patches seen from the side, grey is not measured"
+    )
+
+
+def _axial_caption(name: str, level: Mapping[str, Any], patch: PatchView | None) -> str:
+    if level["status"] == "refused":
+        reasons = words.listed([words.finding(code).title for code in level["reasons"]])
+        return f"{name}, not measured: {reasons}"
+    value = density(level)
+    said = f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm³ HA"
+    if patch is None:
+        return f"{name}, axial: {said}"
+    edge = float(np.sort(np.linalg.norm(patch.corners_mm - patch.corners_mm[0], axis=1))[1])
+    return f"{name}, in the patch's plane: {said} in the square of {edge:.0f} mm"
