@@ -1,0 +1,320 @@
+"""The quality gate: which levels are measured, which are refused and why, and the patient's mean.
+
+    judgement = gate.judge(gate.Scan(kvp=120, thickness_mm=1.0, ...), {"L1": gate.Level(...), ...})
+    gate.patient(judgement, {"L1": (98.0, (88.0, 108.0)), ...}, calibration)
+
+Every rule of the report's reasons and warnings stands here, every number of them in `Limits`. What
+makes a number wrong refuses; what makes it less sure warns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import ModuleType
+from typing import Any, Literal
+
+from tools.levels import MEASURED_LEVELS
+from tools.screen.heights import GRADE_LIMITS, worst
+
+MEASURED, REFUSED = "measured", "refused"
+
+CODES = (
+    "level_not_found", "touches_border", "chain_broken", "no_anchor", "metal_or_cement",
+    "fracture_suspected", "contrast", "kvp_out_of_range", "kvp_not_120", "kvp_unknown", "noisy",
+    "thick", "scale", "heterogeneous", "patch_outside_body", "no_axial_data",
+)  # fmt: skip
+"""Reasons and warnings in the order in which reports list them."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Where the gate closes.
+
+    Attributes:
+        usual_kvp: Voltage that needs no warning, kV.
+        kvp: Lowest and highest voltage with a calibration, kV.
+        aorta_hu: Blood above this is enhanced, HU: unenhanced blood reads 35 to 60.
+        standard_error_hu: A patch mean less sure than this is noisy, HU; 5 HU are 4 mg/cm³.
+        thick_mm: Slices thicker than this are warned of, mm: what opportunistic studies went up to.
+        too_thick_mm: Slices thicker than this are refused, mm. Between two slices a patch reads up
+            to one and a half of them away, which here is half the height of a body (design).
+        heterogeneous_mg_cm3: Difference of the patch from the body's whole core, or from itself
+            without dense foci, mg/cm³.
+        fracture_loss: Share of height lost that makes a fracture suspected.
+        least_levels: Levels that a category takes.
+    """
+
+    usual_kvp: float = 120.0
+    kvp: tuple[float, float] = (80.0, 140.0)
+    aorta_hu: float = 80.0
+    standard_error_hu: float = 5.0
+    thick_mm: float = 5.0
+    too_thick_mm: float = 8.0
+    heterogeneous_mg_cm3: float = 15.0
+    fracture_loss: float = GRADE_LIMITS[0]
+    least_levels: int = 2
+
+
+DEFAULT = Limits()
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What is known of a scan.
+
+    Attributes:
+        thickness_mm: Slice thickness or interval, whichever is larger, mm.
+        kvp: Tube voltage, kV; None if unknown.
+        beam_problem: Whether the images are tin-filtered, mono-energetic, an iodine map or
+            cone-beam.
+        contrast: What the header says of contrast medium.
+        aorta_hu: Blood of the aorta, HU; None if it was not found.
+        scale_problem: Whether the numbers are no HU (`tools.screen.scale`).
+        allow_contrast: Whether densities of enhanced scans are wanted all the same.
+    """
+
+    thickness_mm: float
+    kvp: float | None = None
+    beam_problem: bool = False
+    contrast: Literal["none", "applied", "unknown"] = "unknown"
+    aorta_hu: float | None = None
+    scale_problem: bool = False
+    allow_contrast: bool = False
+
+
+@dataclass(frozen=True)
+class Level:
+    """What was found at a level; HU and slope None where no patch was measured.
+
+    Attributes:
+        reasons: Why naming refused it; empty if it did not.
+        warnings: What naming warned of.
+        metal: Whether metal or cement lies at it.
+        patch_problem: Why no patch could be taken, a code of the report.
+        height_loss: Shares of its height that are lost, None if unknown.
+        mean_hu: Mean of the patch.
+        trabecular_hu: Mean of the patch without dense foci.
+        core_hu: Mean of the whole trabecular core.
+        standard_error_hu: Of the patch mean, from noise.
+        slope_hu_per_mg_cm3: Of the calibration in use.
+    """
+
+    reasons: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+    metal: bool = False
+    patch_problem: str | None = None
+    height_loss: Mapping[str, float] | None = None
+    mean_hu: float | None = None
+    trabecular_hu: float | None = None
+    core_hu: float | None = None
+    standard_error_hu: float | None = None
+    slope_hu_per_mg_cm3: float | None = None
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the gate says of a level.
+
+    Attributes:
+        status: "measured" or "refused".
+        reasons: Why it is refused; empty if it is not.
+        warnings: What to bear in mind.
+        has_density: Whether its HU may be turned into a density.
+        in_mean: Whether that density counts for the patient.
+    """
+
+    status: str
+    reasons: list[str]
+    warnings: list[str]
+    has_density: bool
+    in_mean: bool
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the gate says of a scan.
+
+    Attributes:
+        levels: Verdict on every level.
+        reasons: What refuses densities of the whole scan.
+        warnings: What holds for the whole scan: `qc.warnings` of the report.
+    """
+
+    levels: dict[str, Verdict]
+    reasons: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def judge(scan: Scan, levels: Mapping[str, Level], limits: Limits = DEFAULT) -> Judgement:
+    """Judge a scan and its levels.
+
+    Args:
+        scan: What is known of the scan.
+        levels: L1 to L4 -> what was found.
+        limits: Where the gate closes.
+
+    Returns:
+        Reasons and warnings. The scan's own reasons refuse every level that was found, except
+        `contrast`: its levels keep their HU, as those of enhanced bone, and lose their density
+        unless `allow_contrast`.
+    """
+    enhanced = is_enhanced(scan, limits)
+    refusing = _ordered(_scan_reasons(scan, limits))
+    warning = _ordered([*_scan_warnings(scan, limits), *(["contrast"] if enhanced else [])])
+    withheld = enhanced and not scan.allow_contrast
+    verdicts = {
+        name: _judge_level(level, refusing, enhanced, withheld, limits)
+        for name, level in levels.items()
+    }
+    reasons = _ordered([*refusing, *(["contrast"] if withheld else [])])
+    return Judgement(verdicts, reasons, _ordered([*refusing, *warning]))
+
+
+def is_enhanced(scan: Scan, limits: Limits = DEFAULT) -> bool:
+    """Tell whether contrast medium is in the blood: the aorta shows it, or the header says so."""
+    bright = scan.aorta_hu is not None and scan.aorta_hu > limits.aorta_hu
+    return bright or scan.contrast == "applied"
+
+
+def _scan_reasons(scan: Scan, limits: Limits) -> list[str]:
+    low, high = limits.kvp
+    reasons = []
+    if scan.beam_problem or (scan.kvp is not None and not low <= scan.kvp <= high):
+        reasons.append("kvp_out_of_range")
+    if scan.scale_problem:
+        reasons.append("scale")
+    if scan.thickness_mm > limits.too_thick_mm:
+        reasons.append("thick")
+    return reasons
+
+
+def _scan_warnings(scan: Scan, limits: Limits) -> list[str]:
+    warnings = []
+    if scan.kvp is None:
+        warnings.append("kvp_unknown")
+    elif scan.kvp != limits.usual_kvp and limits.kvp[0] <= scan.kvp <= limits.kvp[1]:
+        warnings.append("kvp_not_120")
+    if limits.thick_mm < scan.thickness_mm <= limits.too_thick_mm:
+        warnings.append("thick")
+    return warnings
+
+
+def _judge_level(
+    level: Level, refusing: list[str], enhanced: bool, withheld: bool, limits: Limits
+) -> Verdict:
+    reasons = list(level.reasons)
+    if not reasons:  # nothing more is known of a level that was not named
+        reasons += refusing
+        reasons += ["metal_or_cement"] if level.metal else []
+        reasons += [level.patch_problem] if level.patch_problem else []
+    warnings = list(level.warnings)
+    lost = worst(level.height_loss)
+    fractured = lost is not None and lost >= limits.fracture_loss
+    warnings += ["fracture_suspected"] if fractured else []
+    measured = not reasons
+    if measured:
+        warnings += ["contrast"] if enhanced else []
+        warnings += _patch_warnings(level, limits)
+    has_density = measured and not withheld
+    return Verdict(
+        MEASURED if measured else REFUSED,
+        _ordered(reasons),
+        _ordered(warnings),
+        has_density,
+        has_density and not fractured,
+    )
+
+
+def _patch_warnings(level: Level, limits: Limits) -> list[str]:
+    warnings = []
+    error = level.standard_error_hu
+    if error is not None and error > limits.standard_error_hu:
+        warnings.append("noisy")
+    slope, mean = level.slope_hu_per_mg_cm3, level.mean_hu
+    if slope is not None and mean is not None:
+        others = (level.core_hu, level.trabecular_hu)
+        apart = [abs(mean - other) / slope for other in others if other is not None]
+        if max(apart, default=0.0) > limits.heterogeneous_mg_cm3:
+            warnings.append("heterogeneous")
+    return warnings
+
+
+def _ordered(codes: Iterable[str]) -> list[str]:
+    """Codes once each, in the order of `CODES`.
+
+    Raises:
+        ValueError: If a code is none of the report's.
+    """
+    known = set(codes)
+    if known - set(CODES):
+        raise ValueError(f"unknown reason or warning {min(known - set(CODES))!r}")
+    return [code for code in CODES if code in known]
+
+
+Density = tuple[float, tuple[float, float]]
+"""A density and its 95 % interval, mg/cm³ HA."""
+
+
+def patient(
+    judgement: Judgement,
+    densities: Mapping[str, Density | None],
+    calibration: ModuleType,
+    limits: Limits = DEFAULT,
+) -> dict[str, Any]:
+    """Draw the patient's block of the report from the levels.
+
+    Args:
+        judgement: From `judge`.
+        densities: Level -> density with its interval, mg/cm³ HA; None or absent for none.
+        calibration: `bmd_bundle.calibration`, which knows the minerals and the categories.
+        limits: Where the gate closes.
+
+    Returns:
+        `patient` of `report.json`: the mean over measured levels without a suspected fracture. Its
+        interval is the mean of theirs, since they share their calibration's error.
+    """
+    used = {
+        name: found
+        for name in MEASURED_LEVELS
+        if (verdict := judgement.levels.get(name)) is not None
+        and verdict.in_mean
+        and (found := densities.get(name)) is not None
+    }
+    block: dict[str, Any] = {
+        "status": REFUSED,
+        "reasons": [],
+        "mean_bmd_mg_cm3": None,
+        "mean_interval_95_mg_cm3": None,
+        "mean_bmd_k2hpo4_mg_cm3": None,
+        "levels_used": list(used),
+        "category": None,
+        "category_basis": "K2HPO4",
+        "thresholds_mg_cm3": [round(limit) for limit in calibration.LIMITS_MG_CM3],
+        "borderline": None,
+    }
+    if not used:
+        return block | {"reasons": _why_none(judgement)}
+    mean = sum(density for density, _ in used.values()) / len(used)
+    low, high = (sum(ends[i] for _, ends in used.values()) / len(used) for i in (0, 1))
+    block |= {
+        "status": MEASURED,
+        "mean_bmd_mg_cm3": mean,
+        "mean_interval_95_mg_cm3": [low, high],
+        "mean_bmd_k2hpo4_mg_cm3": calibration.to_k2hpo4(mean),
+    }
+    if len(used) >= limits.least_levels:
+        places = [calibration.category(calibration.to_k2hpo4(value)) for value in (low, mean, high)]
+        as_ha = calibration.category(mean)  # what a reader would call it who mistakes the mineral
+        block["category"] = places[1]
+        block["borderline"] = len({*places, as_ha}) > 1
+    return block
+
+
+def _why_none(judgement: Judgement) -> list[str]:
+    """Why no level counts: what refuses the scan, or what keeps each level out."""
+    verdicts = judgement.levels.values()
+    own = [code for verdict in verdicts for code in verdict.reasons]
+    fractured = any("fracture_suspected" in v.warnings for v in verdicts if v.has_density)
+    codes = [*judgement.reasons, *own, *(["fracture_suspected"] if fractured else [])]
+    return _ordered(codes or ["level_not_found"])
