@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from bmd_bundle import noise as noises
+from bmd_bundle import slab as slabs
 from bmd_bundle.body_frame import Body, PatchError, bounds, fit, to_index, to_world
 from bmd_bundle.placing import Place, place
 
@@ -60,6 +61,10 @@ class Patch:
         standard_error_hu: Standard error of `mean_hu` from noise, HU; None likewise.
         purity: Share of the samples in the trabecular core, 0 to 1.
         core_mean_hu: Mean over the whole trabecular core of the body, HU; None without core.
+        trabecular_hu: What density is read from, HU: the mean of the body's central slab without
+            dense foci (`bmd_bundle.slab`), or `mean_hu` where the body is too small for a slab.
+        trabecular_error_hu: Standard error of `trabecular_hu` from noise, HU; None likewise.
+        dense_share: Share of the slab in dense foci, 0 to 1; None without slab.
     """
 
     hu: np.ndarray
@@ -74,6 +79,9 @@ class Patch:
     standard_error_hu: float | None
     purity: float
     core_mean_hu: float | None
+    trabecular_hu: float
+    trabecular_error_hu: float | None
+    dense_share: float | None
 
     @property
     def centre_mm(self) -> np.ndarray:
@@ -138,8 +146,13 @@ def extract(
     )
     values, squares = _read(image, affine, points, found)
     depth = shape.depth_at(points)
-    sd = noises.measure(image, affine, found.centre_mm, body)
+    found_noise = noises.measure(image, affine, found.centre_mm, body)
+    slab = slabs.read(image, affine, shape, axes, margin_mm)
     extent = np.array([found.size_mm, found.size_mm, 3 * slice_step_mm])
+
+    def error_over(extent_mm: np.ndarray) -> float | None:
+        return noises.standard_error(found_noise, axes, extent_mm) if found_noise else None
+
     return Patch(
         hu=values.astype(np.float32),
         affine=patch_affine,
@@ -149,10 +162,13 @@ def extract(
         mean_hu=float(values.mean()),
         median_hu=float(np.median(values)),
         sd_hu=float(np.sqrt(max(0.0, squares.mean() - values.mean() ** 2))),
-        noise_hu=None if sd is None else sd.sd_hu,
-        standard_error_hu=None if sd is None else noises.standard_error(sd, axes, extent),
+        noise_hu=found_noise.sd_hu if found_noise else None,
+        standard_error_hu=error_over(extent),
         purity=float((depth >= CORE_DEPTH_MM).mean()),
         core_mean_hu=_core_mean(image, affine, body, shape),
+        trabecular_hu=slab.hu if slab else float(values.mean()),
+        trabecular_error_hu=error_over(slab.extent_mm if slab else extent),
+        dense_share=slab.dense if slab else None,
     )
 
 
