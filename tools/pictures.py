@@ -184,6 +184,7 @@ def annotate(
     view: View,
     names: Iterable[tuple[str, np.ndarray]] = (),
     bar_mm: float = SCALE_BAR_MM,
+    size: int | None = None,
 ) -> np.ndarray:
     """Write names, the patient's directions and a scale bar into a picture.
 
@@ -192,6 +193,7 @@ def annotate(
         view: Where the picture lies.
         names: Texts and the RAS+ millimetres [3] they are centred on.
         bar_mm: Length of the scale bar, mm.
+        size: Height of the text, pixels; None for what suits the picture.
 
     Returns:
         Picture [H, W, 3], uint8.
@@ -199,7 +201,7 @@ def annotate(
     canvas = Image.fromarray(picture).convert("RGB")
     draw = ImageDraw.Draw(canvas)
     rows, columns = view.shape
-    size = text_size(view.shape)
+    size = size or text_size(view.shape)
     left, right = _EDGE_LETTERS[view.plane]
     for text, point_mm in names:
         column, row = map(float, view.to_pixels(point_mm))

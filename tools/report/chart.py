@@ -23,11 +23,11 @@ AXIS_STEP_MG_CM3 = 50.0
 K2HPO4_STEP_MG_CM3 = 40.0
 """Between the ticks, mg/cm³; 80 and 120 K2HPO4 are ticks themselves."""
 
-TOP, ROW, BOTTOM = 58, 30, 52
+TOP, ROW, BOTTOM = 58, 30, 38
 """Heights of the upper axis, of a row, and of the lower axis, pixels."""
 
-TURN_AT = 0.55
-"""Share of the scale from which on a value is written to the left of its interval."""
+NUMBERS = "100%"
+"""Where the column of numbers begins, right of the scale (`report.css` leaves room)."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ def _bands(scale: Scale, foot: float) -> Iterator[str]:
         yield _text(scale.at((low + high) / 2), TOP - 5, name, "soft", "middle")
     for limit in (first, second):
         x = scale.at(limit)
-        yield f'<line class="limit" x1="{x}" x2="{x}" y1="{TOP - 22}" y2="{foot + 20:.0f}"/>'
+        yield f'<line class="limit" x1="{x}" x2="{x}" y1="{TOP}" y2="{foot + 20:.0f}"/>'
 
 
 def _axes(scale: Scale, foot: float) -> Iterator[str]:
@@ -149,7 +149,8 @@ def _axes(scale: Scale, foot: float) -> Iterator[str]:
     for limit in scale.limits:
         ha = k2hpo4_to_ha(limit)
         yield _text(scale.at(ha), foot + 33, f"{ha:.1f}", "limit-text", "middle")
-    yield _text("0%", foot + 48, "HA, mg/cm³", "soft")
+    yield _text("0%", foot + 33, "HA, mg/cm³", "soft")
+    yield _beside(TOP - 5, "HA (95 %)", "soft")
 
 
 def _level_row(scale: Scale, y: float, name: str, level: Mapping[str, Any]) -> Iterator[str]:
@@ -182,10 +183,13 @@ def _mark(
     )
     yield f'<circle class="dot" cx="{scale.at(value)}" cy="{y:.0f}" r="{radius}"/>'
     said = f"{value:.0f}" + (f" ({low:.0f}–{high:.0f})" if interval else "")
-    left = scale.share(high) > TURN_AT
-    place = f'<svg x="{scale.at(low if left else high)}" y="{y + 4:.0f}" overflow="visible">'
-    yield place + _text("-7" if left else "7", 0, said, "number", "end" if left else "start")
-    yield "</svg>"
+    yield _beside(y + 4, said, "number")
+
+
+def _beside(y: float, said: str, kind: str) -> str:
+    """Write into the column of numbers."""
+    place = f'<svg x="{NUMBERS}" y="{y:.0f}" overflow="visible">'
+    return place + _text("10", 0, said, kind) + "</svg>"
 
 
 def _name(y: float, name: str) -> str:

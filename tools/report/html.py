@@ -95,10 +95,10 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[str]:
                 f"<p><strong>{escape(_capital(found.title))}.</strong> {escape(found.meaning)}</p>"
             )
     else:
-        yield f'<p class="value">{mean:.0f} <small>mg/cm³ HA</small></p>'
+        yield f'<p class="value">{mean:.1f} <small>mg/cm³ HA</small></p>'
         yield page.paragraph(f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} mg/cm³ HA")
         yield page.paragraph(
-            f"{patient['mean_bmd_k2hpo4_mg_cm3']:.0f} mg/cm³ K₂HPO₄-equivalent, on which the "
+            f"{patient['mean_bmd_k2hpo4_mg_cm3']:.1f} mg/cm³ K₂HPO₄-equivalent, on which the "
             "category rests"
         )
         used = patient["levels_used"]
@@ -133,7 +133,7 @@ def _findings(report: Mapping[str, Any]) -> Iterator[str]:
     yield '<ul class="findings">'
     for code in sorted(about, key=lambda one: ranks.get(one, len(ranks))):
         found, names = words.finding(code), about[code]
-        where = "whole scan" if len(names) in (0, len(MEASURED_LEVELS)) else words.listed(names)
+        where = "whole scan" if code in words.SCAN_WIDE or not names else words.listed(names)
         yield (
             f"<li><h3>{escape(found.title)}: {escape(where)}</h3>"
             f"<p>{escape(found.meaning)}</p><p><strong>{escape(found.action)}</strong></p>"

@@ -10,19 +10,19 @@ obliquity do not matter.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw
-from scipy.ndimage import find_objects
 
 from tools import page
 from tools import pictures as pic
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.report import words
+from tools.report.axial import axial
+from tools.report.scene import GREY, WHITE, Bodies, PatchView, Scan, figure
 from tools.report.schema import density
-from tools.report.views import CurvedView, oblique_about
+from tools.report.views import CurvedView
 from tools.volumes import Grid
 
 SAGITTAL_PIXEL_MM = 0.4
@@ -35,47 +35,6 @@ above, and L5 with the sacrum below."""
 SPINE_WINDOW = (250.0, 800.0)
 """Window level and width from the side, HU: bone's window, with its dense end cut off, because
 the trabeculae of interest are the dark part of it."""
-
-AXIAL_PIXEL_MM = 0.2
-AXIAL_SIZE_MM = (74.0, 84.0)
-"""Height and width of a level's picture, mm: the widest body with its arch."""
-
-AXIAL_SHIFT_MM = 8.0
-"""How far the picture's middle lies behind the patch's, so that the canal shows, mm."""
-
-AXIAL_BAR_MM = 20.0
-
-PATCH_WINDOW = (150.0, 700.0)
-"""Window level and width of a level's picture, HU: narrower than bone's, to tell trabeculae from
-fat."""
-
-GREY: pic.Colour = (200, 200, 200)
-"""What is refused."""
-
-WHITE: pic.Colour = (255, 255, 255)
-
-DIMMED = 0.45
-"""Brightness that is left to the picture of a refused level."""
-
-INSIDE = 0.5
-"""Share from which an interpolated mask counts as inside."""
-
-
-@dataclass(frozen=True)
-class PatchView:
-    """Where a level's patch lies.
-
-    Attributes:
-        level: "L1" to "L4".
-        corners_mm: The square's corners in any order, RAS+ mm [4, 3].
-        centre_mm: Its middle, RAS+ mm [3].
-        normal: Of its plane, RAS+ [3].
-    """
-
-    level: str
-    corners_mm: np.ndarray
-    centre_mm: np.ndarray
-    normal: np.ndarray
 
 
 def draw(
@@ -99,9 +58,10 @@ def draw(
 
     Returns:
         File stem -> picture: "sagittal", "sagittal_levels", and "axial_L1" to "axial_L4" of the
-        levels whose place is known; none is axial where the input holds no axial data.
+        levels whose place is known. Without any body there is only "sagittal", and none is axial
+        where the input holds no axial data.
     """
-    scan = _Scan(np.asarray(image), np.asarray(affine, dtype=float), _Bodies(labels, affine))
+    scan = Scan(np.asarray(image), np.asarray(affine, dtype=float), Bodies(labels, affine))
     patch_of = {patch.level: patch for patch in patches}
     places = _places(report, chain)
     levels_mm = _stack(places[name] for name in MEASURED_LEVELS if name in places)
@@ -112,45 +72,17 @@ def draw(
         "Sagittal, through the middle of the bodies along the spine's curve; window "
         f"{SPINE_WINDOW[0]:.0f} / {SPINE_WINDOW[1]:.0f} HU"
     )
-    figures = {
-        "sagittal": _figure(pic.annotate(plain, view), caption),
-        "sagittal_levels": _figure(
-            _with_levels(report, scan, view, plain, patch_of, places), _sagittal_caption(report)
-        ),
-    }
+    figures = {"sagittal": figure(pic.annotate(plain, view), caption)}
+    if places:
+        marked = _with_levels(report, scan, view, plain, patch_of, places)
+        figures["sagittal_levels"] = figure(marked, _sagittal_caption(report))
     if report["input"]["sagittal_reformat"]:
         return figures
     for name in MEASURED_LEVELS:
         level = report["levels"][name]
         if name in patch_of or level["centroid_ras_mm"] is not None:
-            figures[f"axial_{name}"] = _axial(name, level, scan, patch_of.get(name))
+            figures[f"axial_{name}"] = axial(name, level, scan, patch_of.get(name))
     return figures
-
-
-@dataclass(frozen=True)
-class _Scan:
-    image: np.ndarray
-    affine: np.ndarray
-    bodies: _Bodies
-
-
-class _Bodies:
-    """Cuts smooth outlines out of a label map, looking at one level's box at a time."""
-
-    def __init__(self, labels: np.ndarray, affine: np.ndarray) -> None:
-        self._labels, self._affine = np.asarray(labels), np.asarray(affine, dtype=float)
-        self._boxes = find_objects(self._labels.astype(np.uint8, copy=False))
-
-    def cut(self, view: pic.View, name: str) -> np.ndarray:
-        """Mark the pixels of a view inside a level's body, bool [H, W]."""
-        number = LABEL_IDS[name]
-        box = self._boxes[number - 1] if number <= len(self._boxes) else None
-        if box is None:
-            return np.zeros(view.shape, dtype=bool)
-        mask = np.pad(self._labels[box] == number, 1).astype(np.float32)
-        affine = self._affine.copy()
-        affine[:3, 3] += affine[:3, :3] @ np.array([part.start - 1 for part in box])
-        return view.sample(mask, affine) >= INSIDE
 
 
 def sagittal_view(
@@ -198,14 +130,9 @@ def _stack(centres: Iterable[Sequence[float]]) -> np.ndarray:
     return np.array(list(centres), dtype=float).reshape(-1, 3)
 
 
-def _figure(picture: np.ndarray, caption: str) -> page.Figure:
-    # Encoding as small as can be takes longer than all the rest of the report.
-    return page.Figure(pic.png(picture, smallest=False), caption)
-
-
 def _with_levels(
     report: Mapping[str, Any],
-    scan: _Scan,
+    scan: Scan,
     view: pic.View,
     grey: np.ndarray,
     patch_of: Mapping[str, PatchView],
@@ -215,7 +142,7 @@ def _with_levels(
     labels = np.zeros(view.shape, dtype=np.uint8)
     for name in MEASURED_LEVELS:
         labels[scan.bodies.cut(view, name)] = LABEL_IDS[name]
-    picture = pic.overlay(grey, labels, _colours(report), opacity=0.2)
+    picture = pic.overlay(grey, labels, _colours(report), opacity=0.12)
     canvas = Image.fromarray(pic.annotate(picture, view))
     draw_on = ImageDraw.Draw(canvas)
     size = pic.text_size(view.shape)
@@ -263,47 +190,6 @@ def _draw_edge_on(draw_on: ImageDraw.ImageDraw, view: pic.View, patch: PatchView
     draw_on.line(line, fill=WHITE, width=3)
 
 
-def _axial(
-    name: str, level: Mapping[str, Any], scan: _Scan, patch: PatchView | None
-) -> page.Figure:
-    """Draw a level in its patch's plane, or in the axial plane of its centre."""
-    if patch is None:
-        centre, normal = np.array(level["centroid_ras_mm"], dtype=float), np.array([0.0, 0.0, 1.0])
-    else:
-        centre, normal = np.asarray(patch.centre_mm), np.asarray(patch.normal)
-    behind = centre - [0, AXIAL_SHIFT_MM, 0]
-    view = oblique_about(behind, normal, AXIAL_SIZE_MM, AXIAL_PIXEL_MM)
-    measured = level["status"] == "measured"
-    grey = pic.window(view.sample(scan.image, scan.affine), PATCH_WINDOW)
-    if not measured:
-        grey = (grey * DIMMED).astype(np.uint8)
-    number = LABEL_IDS[name]
-    colour = pic.LABEL_COLOURS[number] if measured else GREY
-    body = scan.bodies.cut(view, name).astype(np.uint8) * number
-    picture = pic.overlay(grey, body, {number: colour}, opacity=0.0)
-    canvas = Image.fromarray(pic.annotate(picture, view, bar_mm=AXIAL_BAR_MM))
-    draw_on = ImageDraw.Draw(canvas)
-    size = pic.text_size(view.shape)
-    pic.write(draw_on, (6, 6), name, "la", size + 5, WHITE if measured else GREY)
-    if patch is not None and measured:
-        _draw_square(draw_on, view, patch)
-    if not measured:
-        reason = words.finding(level["reasons"][0]).title
-        middle = (view.shape[1] / 2, 6 + (size + 5) / 2)
-        pic.write(draw_on, middle, f"not measured: {reason}", "mm", size, WHITE)
-    return _figure(np.asarray(canvas), _axial_caption(name, level, patch))
-
-
-def _draw_square(draw_on: ImageDraw.ImageDraw, view: pic.View, patch: PatchView) -> None:
-    """Draw a patch's outline, whatever the order of its corners."""
-    corners = view.to_pixels(patch.corners_mm)
-    spokes = corners - corners.mean(axis=0)
-    around = corners[np.argsort(np.arctan2(spokes[:, 1], spokes[:, 0]))]
-    outline = [(float(column), float(row)) for column, row in [*around, around[0]]]
-    draw_on.line(outline, fill=(0, 0, 0), width=4, joint="curve")
-    draw_on.line(outline, fill=WHITE, width=2, joint="curve")
-
-
 def _sagittal_caption(report: Mapping[str, Any]) -> str:
     measured = [name for name, one in report["levels"].items() if one["status"] == "measured"]
     if not measured:
@@ -312,15 +198,3 @@ def _sagittal_caption(report: Mapping[str, Any]) -> str:
         f"The same view with outlines and names; {words.listed(measured)} measured, "
         "lines mark the patches seen from the side, grey is not measured"
     )
-
-
-def _axial_caption(name: str, level: Mapping[str, Any], patch: PatchView | None) -> str:
-    if level["status"] == "refused":
-        reasons = words.listed([words.finding(code).title for code in level["reasons"]])
-        return f"{name}, not measured: {reasons}"
-    value = density(level)
-    said = f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm³ HA"
-    if patch is None:
-        return f"{name}, axial: {said}"
-    edge = float(np.sort(np.linalg.norm(patch.corners_mm - patch.corners_mm[0], axis=1))[1])
-    return f"{name}, in the patch's plane: {said} in the square of {edge:.0f} mm"

@@ -13,10 +13,10 @@ from tools.report.schema import density
 NONE = "–"
 """What does not exist."""
 
-CAPTION = (
-    "HU, spread and noise are those of the patch. Height lost: share of the expected height in "
-    "front / in the middle / behind. Certainty: that the name of the level is right. A dash: not "
-    "measured."
+CAPTION = "Density, HU, height and name of each level"
+NOTE = (
+    "HU are of the patch; spread is their standard deviation. Height lost: share of the expected "
+    "height in front / in the middle / behind. A dash: not measured."
 )
 
 
@@ -31,17 +31,17 @@ def table(report: Mapping[str, Any]) -> str:
     """
     levels = report["levels"]
     network = any(level["bmd_cnn_mg_cm3"] is not None for level in levels.values())
-    head = ["Level", "Density, mg/cm³ HA", "95 % interval", "mg/cm³ K₂HPO₄"]
+    head = ["Level", "Density, mg/cm³ HA", "95 % interval", "Density, mg/cm³ K₂HPO₄"]
     head += ["Network, mg/cm³ HA", "HU-linear, mg/cm³ HA"] if network else []
-    head += ["HU mean", "HU median", "HU spread", "Noise, HU", "Height lost, %", "Certainty"]
+    head += ["Mean, HU", "Median, HU", "Spread, HU", "Noise, HU", "Height lost, %", "Name certain"]
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in [*head, "Remarks"])
     body = "\n".join(_row(name, level, network) for name, level in levels.items())
     foot = _mean(report["patient"], len(head))
     return (
-        '<div class="wide" tabindex="0" role="region" aria-label="Table of the levels">'
+        '<div class="wide" tabindex="0" role="region" aria-label="Levels, scrolls sideways">'
         f'<table class="levels"><caption>{escape(CAPTION)}</caption>\n'
         f"<thead><tr>{cells}</tr></thead>\n<tbody>\n{body}\n</tbody>\n"
-        f"<tfoot>{foot}</tfoot></table></div>"
+        f'<tfoot>{foot}</tfoot></table></div>\n<p class="legend">{escape(NOTE)}</p>'
     )
 
 
@@ -49,7 +49,7 @@ def _row(name: str, level: Mapping[str, Any], network: bool) -> str:
     value = density(level)
     numbers = [_interval(level["bmd_interval_95_mg_cm3"]), _k2hpo4(value)]
     if network:
-        numbers += [_number(level["bmd_cnn_mg_cm3"]), _number(level["bmd_hu_linear_mg_cm3"])]
+        numbers += [_number(level["bmd_cnn_mg_cm3"], 1), _number(level["bmd_hu_linear_mg_cm3"], 1)]
     numbers += [
         _number(level["hu_trabecular"]),
         _number(level.get("hu_median")),
@@ -62,16 +62,16 @@ def _row(name: str, level: Mapping[str, Any], network: bool) -> str:
     cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
     return (
         f'<tr{kind}><th scope="row">{escape(name)}</th>'
-        f'<td class="main">{escape(_number(value))}</td>{cells}'
+        f'<td class="main">{escape(_number(value, 1))}</td>{cells}'
         f'<td class="words">{escape(_remarks(level))}</td></tr>'
     )
 
 
 def _mean(patient: Mapping[str, Any], columns: int) -> str:
     numbers = [
-        _number(patient["mean_bmd_mg_cm3"]),
+        _number(patient["mean_bmd_mg_cm3"], 1),
         _interval(patient["mean_interval_95_mg_cm3"]),
-        _number(patient["mean_bmd_k2hpo4_mg_cm3"]),
+        _number(patient["mean_bmd_k2hpo4_mg_cm3"], 1),
     ]
     cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
     used = patient["levels_used"]
@@ -91,20 +91,15 @@ def _remarks(level: Mapping[str, Any]) -> str:
     return f"{lead}: {'; '.join(said)}"
 
 
-def _number(value: float | None) -> str:
-    return NONE if value is None else _minus(f"{value:.0f}")
-
-
-def _minus(number: str) -> str:
-    return (
-        number.replace("-0", "0").replace("-", "−")
-        if float(number) == 0
-        else number.replace("-", "−")
-    )
+def _number(value: float | None, digits: int = 0) -> str:
+    """Write a number with a real minus, and none before a zero."""
+    if value is None:
+        return NONE
+    return f"{round(value, digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def _k2hpo4(ha_mg_cm3: float | None) -> str:
-    return _number(None if ha_mg_cm3 is None else ha_to_k2hpo4(ha_mg_cm3))
+    return _number(None if ha_mg_cm3 is None else ha_to_k2hpo4(ha_mg_cm3), 1)
 
 
 def _interval(interval: Sequence[float] | None) -> str:

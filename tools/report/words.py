@@ -125,6 +125,12 @@ FINDINGS = MappingProxyType(
 )
 """Reason or warning code -> plain words."""
 
+SCAN_WIDE = frozenset(
+    {"contrast", "kvp_out_of_range", "kvp_not_120", "kvp_unknown", "scale", "thick"}
+    | {"no_anchor", "no_axial_data"}
+)
+"""Codes that are about the scan, not about single levels."""
+
 RANGES = MappingProxyType(
     {"osteoporosis": "osteoporosis", "osteopenia": "osteopenia", "normal": "normal"}
 )
@@ -223,5 +229,4 @@ def fracture_network(ovf: Mapping[str, Any]) -> str:
     covered = ovf["levels_covered"]
     where = f" in {covered[0]}–{covered[-1]}" if covered else " in what was looked at"
     found = "fracture suspected" if ovf["decision"] == "positive" else "no fracture detected"
-    said = f"{found}{where} (probability {ovf['probability']:.2f})"
-    return f"{said}; {FRAGILITY}" if ovf["decision"] == "positive" else said
+    return f"{found}{where} (probability {ovf['probability']:.2f})"
