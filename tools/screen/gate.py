@@ -3,8 +3,8 @@
     judgement = gate.judge(gate.Scan(kvp=120, thickness_mm=1.0, ...), {"L1": gate.Level(...), ...})
     gate.patient(judgement, {"L1": (98.0, (88.0, 108.0)), ...}, calibration)
 
-Every rule of the report's reasons and warnings stands here, every number of them in `tools.screen.facts.Limits`. What
-makes a number wrong refuses; what makes it less sure warns.
+Every rule of the report's reasons and warnings stands here, every number of them in
+`tools.screen.facts.Limits`. What makes a number wrong refuses; what makes it less sure warns.
 """
 
 from __future__ import annotations
