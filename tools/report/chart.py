@@ -30,6 +30,12 @@ NUMBERS = "100%"
 """Where the column of numbers begins, right of the scale (`report.css` leaves room)."""
 
 
+RANGES = {"low": "osteoporosis", "mid": "osteopenia", "high": "normal range"}
+"""Style of a range -> its name, low to high."""
+
+_SWATCHES = " ".join(f'<span class="{kind}"></span>{name}' for kind, name in RANGES.items())
+
+
 @dataclass(frozen=True)
 class Scale:
     """Where densities lie across the drawing.
@@ -107,24 +113,22 @@ def chart(report: Mapping[str, Any]) -> str:
     return (
         f'<div class="chart"><svg role="img" height="{height}" aria-label="{_spoken(report)}">'
         + "\n".join(parts)
-        + f'</svg></div>\n<p class="legend">{_legend(report)}</p>'
+        + f'</svg></div>\n<p class="legend swatches">{_SWATCHES}</p>'
+        + f'<p class="legend">{_legend(report)}</p>'
     )
 
 
 def _bands(scale: Scale, foot: float) -> Iterator[str]:
     """Yield the categories' ranges with their names."""
     first, second = (k2hpo4_to_ha(limit) for limit in scale.limits)
-    for low, high, kind, name in (
-        (scale.low, first, "low", "osteoporosis"),
-        (first, second, "mid", "osteopenia"),
-        (second, scale.high, "high", "normal range"),
-    ):
+    edges = (scale.low, first, second, scale.high)
+    for low, high, (kind, name) in zip(edges[:-1], edges[1:], RANGES.items(), strict=True):
         width = f"{100 * (scale.share(high) - scale.share(low)):.2f}%"
         yield (
             f'<rect class="{kind}" x="{scale.at(low)}" y="{TOP - 18}" width="{width}" '
             f'height="{foot - TOP + 18:.0f}"/>'
         )
-        yield _text(scale.at((low + high) / 2), TOP - 5, name, "soft", "middle")
+        yield _text(scale.at((low + high) / 2), TOP - 5, name, "range", "middle")
     for limit in (first, second):
         x = scale.at(limit)
         yield f'<line class="limit" x1="{x}" x2="{x}" y1="{TOP}" y2="{foot + 20:.0f}"/>'

@@ -81,7 +81,12 @@ def _mean(patient: Mapping[str, Any], columns: int) -> str:
 
 
 def _remarks(level: Mapping[str, Any]) -> str:
-    said = [words.finding(code).title for code in (*level["reasons"], *level["warnings"])]
+    # What is about the whole scan is said once, above the table.
+    codes = [
+        *level["reasons"],
+        *(code for code in level["warnings"] if code not in words.SCAN_WIDE),
+    ]
+    said = [words.finding(code).title for code in codes]
     if level["status"] == "measured":
         return "; ".join(said)
     grade = level.get("fracture_grade")

@@ -1,0 +1,114 @@
+"""The rows of results.csv: one per case and level.
+
+rows.table([*rows.of_report(report, source="scan.nii.gz", status="done"), *rows.of_failure(...)])
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from tools.levels import MEASURED_LEVELS
+
+COLUMNS = (
+    "case",
+    "input",
+    "status",
+    "reason",
+    "level",
+    "level_status",
+    "reasons",
+    "warnings",
+    "confidence",
+    "hu_trabecular",
+    "hu_median",
+    "hu_sd",
+    "noise_hu",
+    "bmd_hu_linear_mg_cm3",
+    "bmd_cnn_mg_cm3",
+    "bmd_low_95_mg_cm3",
+    "bmd_high_95_mg_cm3",
+    "height_loss_anterior",
+    "height_loss_middle",
+    "height_loss_posterior",
+    "fracture_grade",
+    "mean_bmd_mg_cm3",
+    "mean_bmd_k2hpo4_mg_cm3",
+    "category",
+)
+"""Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; the last three are the
+patient's and stand in each of its rows."""
+
+SEPARATOR = ";"
+"""Between several reasons in one cell."""
+
+_SAME_NAME = (
+    "confidence",
+    "hu_trabecular",
+    "hu_median",
+    "hu_sd",
+    "noise_hu",
+    "bmd_hu_linear_mg_cm3",
+    "bmd_cnn_mg_cm3",
+    "fracture_grade",
+)
+"""What a level's block and the columns call the same."""
+
+
+def of_report(
+    report: Mapping[str, Any], source: str, status: str, reason: str | None = None
+) -> list[dict[str, Any]]:
+    """Make the rows of a case that has a report.
+
+    Args:
+        report: Content of report.json.
+        source: The case's input, as run.json names it.
+        status: "done" or "refused".
+        reason: Why it is refused; None if it is not.
+
+    Returns:
+        A row for each of L1-L4, keys as `COLUMNS`; what does not exist is None.
+    """
+    patient = report["patient"]
+    shared = {"case": report["case"], "input": source, "status": status, "reason": reason}
+    shared |= {
+        key: patient[key] for key in ("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category")
+    }
+    return [_row(shared, name, report["levels"][name]) for name in MEASURED_LEVELS]
+
+
+def of_failure(case: str, source: str, status: str, reason: str) -> list[dict[str, Any]]:
+    """Make the one row of a case without a report: it names no level."""
+    said = {"case": case, "input": source, "status": status, "reason": reason}
+    return [dict.fromkeys(COLUMNS) | said]
+
+
+def table(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Write rows as CSV with a head; None becomes an empty cell.
+
+    >>> table(of_failure("a", "a.nii.gz", "failed", "no NIfTI")).splitlines()[1]
+    'a,a.nii.gz,failed,no NIfTI,,,,,,,,,,,,,,,,,,,,'
+    """
+    text = io.StringIO()
+    writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def _row(shared: Mapping[str, Any], name: str, level: Mapping[str, Any]) -> dict[str, Any]:
+    low, high = level["bmd_interval_95_mg_cm3"] or (None, None)
+    losses = level["height_loss"] or {}
+    own = {
+        "level": name,
+        "level_status": level["status"],
+        "reasons": SEPARATOR.join(level["reasons"]) or None,
+        "warnings": SEPARATOR.join(level["warnings"]) or None,
+        "bmd_low_95_mg_cm3": low,
+        "bmd_high_95_mg_cm3": high,
+    }
+    own |= {key: level.get(key) for key in _SAME_NAME}
+    own |= {f"height_loss_{at}": losses.get(at) for at in ("anterior", "middle", "posterior")}
+    return dict.fromkeys(COLUMNS) | dict(shared) | own
