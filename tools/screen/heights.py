@@ -115,9 +115,11 @@ def _cut_out(
     low, high = np.maximum(first - PAD, 0), np.minimum(last + PAD + 1, size)
     part = tuple(slice(a, b) for a, b in zip(low, high, strict=True))
     own, soft = instances[part] == number, probability[part].astype(np.float32)
-    # A vein inside the body is part of it; a neighbour's bone and its specks are not.
+    # A vein inside the body is part of it; a neighbour's bone and its specks are not. Only the
+    # surface is soft: how sure the network is deep inside says nothing about where the body ends.
     other = (instances[part] > 0) | (soft >= INSIDE)
     values = np.where(own, np.maximum(soft, INSIDE), np.where(other, 0.0, soft))
+    values[ndimage.binary_erosion(own)] = 1.0
     moved = affine.copy()
     moved[:3, 3] += moved[:3, :3] @ (low - PAD)
     edge = float(abs(np.linalg.det(moved[:3, :3])) ** (1 / 3))
