@@ -57,18 +57,21 @@ def axial(name: str, level: Mapping[str, Any], scan: Scan, patch: PatchView | No
     if not measured:
         grey = (grey * DIMMED).astype(np.uint8)
     number = LABEL_IDS[name]
-    colour = pic.LABEL_COLOURS[number] if measured else GREY
+    why = words.left_out(level)
+    colour = GREY if why else pic.LABEL_COLOURS[number]
     body = scan.bodies.cut(view, name).astype(np.uint8) * number
     picture = pic.overlay(grey, body, {number: colour}, opacity=0.0)
     canvas = Image.fromarray(pic.annotate(picture, view, bar_mm=BAR_MM, size=TEXT))
     draw_on = ImageDraw.Draw(canvas)
-    pic.write(draw_on, (6, 6), name, "la", TEXT + 6, WHITE if measured else GREY)
+    pic.write(draw_on, (6, 6), name, "la", TEXT + 6, GREY if why else WHITE)
     if patch is not None and measured:
         _draw_square(draw_on, view, patch)
-    if not measured:
-        reason = words.finding(level["reasons"][0]).title
+    if why is not None:
+        title = words.finding(why).title
         middle = (view.shape[1] / 2, 6 + (TEXT + 6) / 2)
-        pic.write(draw_on, middle, f"not measured: {reason}", "mm", TEXT, WHITE)
+        pic.write(
+            draw_on, middle, title if measured else f"not measured: {title}", "mm", TEXT, WHITE
+        )
     return figure(np.asarray(canvas), _caption(name, level, patch))
 
 
@@ -86,7 +89,9 @@ def _caption(name: str, level: Mapping[str, Any], patch: PatchView | None) -> st
     if level["status"] == "refused":
         reasons = words.listed([words.finding(code).title for code in level["reasons"]])
         return f"{name}, not measured: {reasons}"
-    value = density(level)
+    value, why = density(level), words.left_out(level)
+    if why is not None:
+        name = f"{name}, not in the mean ({words.finding(why).title})"
     said = f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm³ HA"
     if patch is None:
         return f"{name}, axial: {said}"

@@ -106,7 +106,7 @@ def chart(report: Mapping[str, Any]) -> str:
     patient = report["patient"]
     y = TOP + ROW * (len(rows) + 0.5)
     if patient["mean_bmd_mg_cm3"] is None:
-        parts += [_name(y, "Mean"), _text("2%", y + 4, "none", "soft")]
+        parts += [_name(y, "Mean"), _text("2%", y + 4, "none", "reason")]
     else:
         interval = patient["mean_interval_95_mg_cm3"]
         parts += [_name(y, "Mean"), *_mark(scale, y, patient["mean_bmd_mg_cm3"], interval, 6.5)]
@@ -160,12 +160,12 @@ def _axes(scale: Scale, foot: float) -> Iterator[str]:
 def _level_row(scale: Scale, y: float, name: str, level: Mapping[str, Any]) -> Iterator[str]:
     """Yield a level's name with its value and interval, or why there is none."""
     value = density(level)
-    used = level["status"] == "measured"
-    yield f'<g class="{"used" if used else "unused"}">'
+    why = words.left_out(level)
+    yield f'<g class="{"unused" if why else "used"}">'
     yield _name(y, name)
     if value is None:
-        said = "no density" if used else words.finding(level["reasons"][0]).title
-        yield _text("2%", y + 4, said, "soft")
+        said = words.finding(why).title if why else "no density"
+        yield _text("2%", y + 4, said, "reason")
     else:
         if level["bmd_cnn_mg_cm3"] is not None and level["bmd_hu_linear_mg_cm3"] is not None:
             x = scale.at(level["bmd_hu_linear_mg_cm3"])
@@ -224,7 +224,7 @@ def _legend(report: Mapping[str, Any]) -> str:
     said = ["Dot: value; bar: 95 % interval, mg/cm³ HA."]
     if any(one["bmd_cnn_mg_cm3"] is not None for one in levels):
         said[0] = "Dot: network; diamond above it: HU-linear; bar: 95 % interval, mg/cm³ HA."
-    if any(one["status"] == "refused" and density(one) is not None for one in levels):
+    if any(words.left_out(one) and density(one) is not None for one in levels):
         said.append("Grey: not in the mean.")
     said.append("Ranges as named by ACR.")
     return escape(" ".join(said))

@@ -18,6 +18,7 @@ from tools.levels import MEASURED_LEVELS
 from tools.report import words
 from tools.report.chart import chart
 from tools.report.facts import facts
+from tools.report.schema import density
 from tools.report.table import table
 
 STYLE_FILE = Path(__file__).with_name("report.css")
@@ -76,10 +77,10 @@ def _alert(report: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _result(report: Mapping[str, Any]) -> str:
-    return (
-        f'<section class="result"><div><h2>Result</h2>{"".join(_verdict(report))}</div>'
-        f"<div>{chart(report)}</div></section>"
-    )
+    said = f"<div><h2>Result</h2>{''.join(_verdict(report))}</div>"
+    if all(density(level) is None for level in report["levels"].values()):
+        return f'<section class="result">{said}</section>'
+    return f'<section class="result">{said}<div>{chart(report)}</div></section>'
 
 
 def _verdict(report: Mapping[str, Any]) -> Iterator[str]:
@@ -146,6 +147,9 @@ def _pictures(report: Mapping[str, Any], pictures: Mapping[str, page.Figure]) ->
     shown = [pictures[stem] for stem in ("sagittal", "sagittal_levels") if stem in pictures]
     if shown:
         yield '<div class="sagittal">' + "".join(map(page.figure, shown)) + "</div>"
+    if not any(f"axial_{name}" in pictures for name in MEASURED_LEVELS):
+        yield page.paragraph("No level could be shown in its own plane.")
+        return
     yield '<div class="axial">'
     for name in MEASURED_LEVELS:
         figure = pictures.get(f"axial_{name}")

@@ -68,10 +68,8 @@ def draw(
     path_mm = _stack(body["centroid_ras_mm"] for body in chain) if len(chain) else levels_mm
     view = sagittal_view(scan.image.shape, scan.affine, path_mm, levels_mm)
     plain = pic.window(view.sample(scan.image, scan.affine), SPINE_WINDOW)
-    caption = (
-        "Sagittal, through the middle of the bodies along the spine's curve; window "
-        f"{SPINE_WINDOW[0]:.0f} / {SPINE_WINDOW[1]:.0f} HU"
-    )
+    where = "the middle of the bodies along the spine's curve" if places else "the scan's middle"
+    caption = f"Sagittal, through {where}; window {SPINE_WINDOW[0]:.0f} / {SPINE_WINDOW[1]:.0f} HU"
     figures = {"sagittal": figure(pic.annotate(plain, view), caption)}
     if places:
         marked = _with_levels(report, scan, view, plain, patch_of, places)
@@ -154,7 +152,7 @@ def _with_levels(
         level = report["levels"][name]
         own = np.argwhere(labels == LABEL_IDS[name])
         front = float(own[:, 1].min()) - size / 2 if len(own) else column - 2 * size
-        colour = WHITE if level["status"] == "measured" else GREY
+        colour = GREY if words.left_out(level) else WHITE
         pic.write(draw_on, (front, row), name, "rb", size + 3, colour)
         pic.write(draw_on, (front, row + 3), _beside(level), "rt", size - 1, colour)
         if name in patch_of and level["status"] == "measured":
@@ -164,17 +162,18 @@ def _with_levels(
 
 def _colours(report: Mapping[str, Any]) -> dict[int, pic.Colour]:
     return {
-        LABEL_IDS[name]: pic.LABEL_COLOURS[LABEL_IDS[name]]
-        if report["levels"][name]["status"] == "measured"
-        else GREY
+        LABEL_IDS[name]: GREY
+        if words.left_out(report["levels"][name])
+        else pic.LABEL_COLOURS[LABEL_IDS[name]]
         for name in MEASURED_LEVELS
     }
 
 
 def _beside(level: Mapping[str, Any]) -> str:
     """What stands under a level's name: its density, its HU where there is none, or the reason."""
-    if level["status"] == "refused":
-        return words.finding(level["reasons"][0]).title
+    why = words.left_out(level)
+    if why is not None:
+        return words.finding(why).title
     value = density(level)
     return (
         f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm3"
@@ -191,10 +190,10 @@ def _draw_edge_on(draw_on: ImageDraw.ImageDraw, view: pic.View, patch: PatchView
 
 
 def _sagittal_caption(report: Mapping[str, Any]) -> str:
-    measured = [name for name, one in report["levels"].items() if one["status"] == "measured"]
-    if not measured:
-        return "The same view with what was found; no level was measured"
+    counted = [name for name, one in report["levels"].items() if not words.left_out(one)]
+    if not counted:
+        return "The same view with what was found; no level counts"
     return (
-        f"The same view with outlines and names; {words.listed(measured)} measured, "
-        "lines mark the patches seen from the side, grey is not measured"
+        f"The same view with outlines and names: {words.listed(counted)} in colour, with their "
+        "patches seen from the side as lines; grey is left out"
     )

@@ -10,6 +10,9 @@ from tools.phantom.physics.qct import ha_to_k2hpo4
 from tools.report import words
 from tools.report.schema import density
 
+SAID_ABOVE = words.SCAN_WIDE - {"contrast"}
+"""Warnings about the whole scan, which the page says once; contrast changes what HU mean."""
+
 NONE = "–"
 """What does not exist."""
 
@@ -58,7 +61,7 @@ def _row(name: str, level: Mapping[str, Any], network: bool) -> str:
         _losses(level["height_loss"]),
         NONE if level["confidence"] is None else f"{100 * level['confidence']:.0f} %",
     ]
-    kind = "" if level["status"] == "measured" else ' class="refused"'
+    kind = ' class="refused"' if words.left_out(level) else ""
     cells = "".join(f"<td>{escape(number)}</td>" for number in numbers)
     return (
         f'<tr{kind}><th scope="row">{escape(name)}</th>'
@@ -81,16 +84,12 @@ def _mean(patient: Mapping[str, Any], columns: int) -> str:
 
 
 def _remarks(level: Mapping[str, Any]) -> str:
-    # What is about the whole scan is said once, above the table.
-    codes = [
-        *level["reasons"],
-        *(code for code in level["warnings"] if code not in words.SCAN_WIDE),
-    ]
+    codes = [*level["reasons"], *(code for code in level["warnings"] if code not in SAID_ABOVE)]
     said = [words.finding(code).title for code in codes]
-    if level["status"] == "measured":
+    if not words.left_out(level):
         return "; ".join(said)
     grade = level.get("fracture_grade")
-    if grade:
+    if grade and "fracture_suspected" in codes:
         said.append(f"grade {grade}")
     lead = "not measured" if density(level) is None else "not in the mean"
     return f"{lead}: {'; '.join(said)}"

@@ -66,8 +66,9 @@ FINDINGS = MappingProxyType(
         ),
         "contrast": Finding(
             "contrast medium",
-            "The aorta or the scan's own data show contrast medium, which raises the HU of bone. "
-            "HU of the levels are those of enhanced bone, and no category is given.",
+            "The aorta or the scan's own data show contrast medium. It raises the HU of bone, so "
+            "that densities would read too high: HU are those of enhanced bone, and no category "
+            "is given unless --allow_contrast asked for it.",
             "Use an unenhanced series of the same examination where there is one.",
         ),
         "kvp_out_of_range": Finding(
@@ -198,6 +199,18 @@ def largest_loss(level: Mapping[str, Any]) -> tuple[str, float] | None:
         return None
     place = max(known, key=lambda name: known[name])
     return place, known[place]
+
+
+def left_out(level: Mapping[str, Any]) -> str | None:
+    """Return the code that keeps a level out of the mean; None if it may count.
+
+    >>> left_out({"reasons": [], "warnings": ["noisy", "fracture_suspected"]})
+    'fracture_suspected'
+    """
+    if level["reasons"]:
+        code: str = level["reasons"][0]
+        return code
+    return "fracture_suspected" if "fracture_suspected" in level["warnings"] else None
 
 
 def fracture(name: str, level: Mapping[str, Any]) -> str:

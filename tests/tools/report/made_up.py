@@ -37,10 +37,9 @@ def missing(reason: str) -> dict[str, Any]:
 
 
 def fractured() -> dict[str, Any]:
-    """A level that lost 31 % of its anterior height."""
+    """A level that lost 31 % of its anterior height: measured, but not in the mean."""
     return level(
-        status="refused",
-        reasons=["fracture_suspected"],
+        warnings=["fracture_suspected"],
         height_loss={"anterior": 0.31, "middle": 0.22, "posterior": 0.03},
         fracture_grade=2,
         bmd_hu_linear_mg_cm3=118.0,
@@ -51,7 +50,11 @@ def fractured() -> dict[str, Any]:
 def report(levels: dict[str, dict[str, Any]] | None = None, **patient: Any) -> dict[str, Any]:
     """A report whose four levels read 98 mg/cm³ HA; `levels` and the patient's block change it."""
     found = {name: level() for name in ("L1", "L2", "L3", "L4")} | (levels or {})
-    used = [name for name, one in found.items() if one["status"] == "measured"]
+    used = [
+        name
+        for name, one in found.items()
+        if one["status"] == "measured" and "fracture_suspected" not in one["warnings"]
+    ]
     return {
         "schema": 1,
         "case": "made-up",
