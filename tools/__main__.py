@@ -7,8 +7,8 @@ import sys
 from tools.cli import Command, main
 
 INTRO = (
-    "Opportunistic bone density from CT: digital patients with known bone mineral density, "
-    "to develop and test measurements without patient data. Research use; not a medical device."
+    "Opportunistic bone density from CT, developed and tested on digital patients with known "
+    "bone mineral density. Research use; not a medical device."
 )
 
 COMMANDS = {
@@ -17,6 +17,12 @@ COMMANDS = {
         summary="Draw one digital patient and write an HTML page that shows the CT, the labels "
         "and the true bone density of each vertebra. Start here.",
         example="demo --output my-first-patient",
+    ),
+    "screen": Command(
+        target="tools.screen.command:screen",
+        summary="Measure bone density in CTs: finds and names L1 to L4, reads the trabecular bone "
+        "of each, and writes a report for every CT; what cannot be measured is refused.",
+        example="screen ct.nii.gz results",
     ),
     "phantom": Command(
         target="tools.phantom.cohort:phantom",

@@ -150,7 +150,7 @@ def module(name: str, dotted: str, folder: Path = FOLDER) -> ModuleType:
     Raises:
         ValueError: The bundle does not exist.
     """
-    _on_path(_root(name, folder))
+    _on_path(_root(name, folder, marker="*_bundle/__init__.py"))
     return importlib.import_module(dotted)
 
 
@@ -160,9 +160,9 @@ def _on_path(root: Path) -> None:
         sys.path.insert(1, str(root))
 
 
-def _root(name: str, folder: Path) -> Path:
-    """Return the folder of a bundle."""
-    known = sorted(path.parent.parent.name for path in folder.glob("*/configs/metadata.json"))
+def _root(name: str, folder: Path, marker: str = "configs/metadata.json") -> Path:
+    """Return the folder of a bundle; `marker` is the file that makes it one."""
+    known = sorted(path.parent.parent.name for path in folder.glob(f"*/{marker}"))
     if name not in known:
         listed = ", ".join(known) or "none"
         raise ValueError(f"no bundle {name!r} in {folder}{nearest(name, known)}; known: {listed}")

@@ -79,6 +79,15 @@ def paragraph(text: str, kind: str | None = None) -> str:
     return f'<p class="{kind}">{escape(text)}</p>' if kind else f"<p>{escape(text)}</p>"
 
 
+def link(text: str, target: str) -> str:
+    """Write a paragraph that leads to another file.
+
+    >>> link("The report", "results/ct/report.html")
+    '<p><a href="results/ct/report.html">The report</a></p>'
+    """
+    return f'<p><a href="{escape(target, quote=True)}">{escape(text)}</a></p>'
+
+
 def footer(text: str) -> str:
     """Write the page's last lines."""
     return f"<footer>{escape(text)}</footer>"

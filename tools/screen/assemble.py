@@ -1,0 +1,177 @@
+"""From the findings of a CT to the content of its report.json: the gate's verdicts with numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from tools import __version__, bundles
+from tools.levels import MEASURED_LEVELS
+from tools.screen import gate, heights
+from tools.screen.chain import Findings
+from tools.screen.scan import BUNDLE, Scan
+from tools.screen.settings import MEASURING, Settings
+
+SCHEMA = 1
+
+DECIMALS = 3
+"""Digits after the point: 0.001 mg/cm³ or HU are far below any error."""
+
+STAGES = ("load", "segmentation", "bmd", "ovf", "write")
+
+
+def report(
+    scan: Scan, found: Findings, settings: Settings, segmentation: bundles.Bundle
+) -> dict[str, Any]:
+    """Assemble report.json.
+
+    Args:
+        scan: The CT.
+        found: What was measured in it.
+        settings: The run's options.
+        segmentation: The bundle that found the levels.
+
+    Returns:
+        Content of report.json, schema 1; the time of writing is filled in later.
+    """
+    calibrations = bundles.module(MEASURING, "bmd_bundle.calibration")
+    kvp = scan.header.kvp or settings.kvp
+    calibration = _calibration(kvp, calibrations)
+    judgement = gate.judge(
+        _scan_facts(scan, found, settings, kvp), _level_facts(found, calibration)
+    )
+    densities = {
+        name: _density(found, name, calibration, kvp is not None, calibrations)
+        if verdict.has_density
+        else None
+        for name, verdict in judgement.levels.items()
+    }
+    described = bundles.module(BUNDLE, "lumbar_bundle.save").describe_input(
+        scan.case.kind, scan.hu.shape, scan.affine
+    )
+    content = {
+        "schema": SCHEMA,
+        "case": scan.case.name,
+        "software": {
+            "version": __version__,
+            "weights": {segmentation.name: segmentation.weights_sha256},
+        },
+        "input": {
+            "kind": described["kind"],
+            "shape": described["shape"],
+            "spacing_mm": described["spacing_mm"],
+            "kvp": kvp,
+            "kernel": scan.header.kernel,
+            "contrast": scan.header.contrast,
+            "sagittal_reformat": described["sagittal_reformat"],
+        },
+        "calibration": _describe(calibration) if any(densities.values()) else None,
+        "levels": {
+            name: _level(found, name, judgement.levels[name], densities[name])
+            for name in MEASURED_LEVELS
+        },
+        "patient": gate.patient(judgement, densities, calibrations),
+        "ovf": None,
+        "qc": {"aorta_hu": found.aorta.hu_median, "warnings": judgement.warnings},
+        "timing_s": {stage: found.timing_s.get(stage) for stage in STAGES},
+    }
+    plain: dict[str, Any] = _plain(content)
+    return plain
+
+
+def _calibration(kvp: float | None, calibrations: ModuleType) -> Any:
+    """The reference line at the scan's voltage; None where there is none."""
+    try:
+        return calibrations.reference(calibrations.USUAL_KVP if kvp is None else kvp)
+    except calibrations.CalibrationError:
+        return None
+
+
+def _scan_facts(scan: Scan, found: Findings, settings: Settings, kvp: float | None) -> gate.Scan:
+    edges = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    return gate.Scan(
+        thickness_mm=float(edges.max()),
+        kvp=kvp,
+        contrast=scan.header.contrast,
+        aorta_hu=found.aorta.hu_median,
+        scale_problem=found.scale_problem is not None,
+        allow_contrast=settings.allow_contrast,
+    )
+
+
+def _level_facts(found: Findings, calibration: Any) -> dict[str, gate.Level]:
+    facts = {}
+    for name in MEASURED_LEVELS:
+        level, patch = found.levels[name], found.patches.get(name)
+        facts[name] = gate.Level(
+            reasons=tuple(level["reasons"]),
+            warnings=tuple(level["warnings"]),
+            metal=name in found.dense,
+            patch_problem=found.refusals.get(name),
+            height_loss=found.losses.get(name),
+            mean_hu=patch and patch.mean_hu,
+            trabecular_hu=patch and patch.trabecular_hu,
+            core_hu=patch and patch.core_mean_hu,
+            standard_error_hu=patch and patch.standard_error_hu,
+            slope_hu_per_mg_cm3=calibration and calibration.slope_hu_per_mg_cm3,
+        )
+    return facts
+
+
+def _density(
+    found: Findings, name: str, calibration: Any, kvp_known: bool, calibrations: ModuleType
+) -> gate.Density | None:
+    """HU-linear density of a level with its interval, mg/cm³ HA."""
+    patch = found.patches.get(name)
+    if patch is None or calibration is None:
+        return None
+    density = calibration.density(patch.trabecular_hu)
+    interval = calibrations.interval_95(density, patch.standard_error_hu, calibration, kvp_known)
+    return density, interval
+
+
+def _describe(calibration: Any) -> dict[str, Any]:
+    return {key: getattr(calibration, key) for key in ("id", "mineral", "kvp", "scanner")}
+
+
+def _level(
+    found: Findings, name: str, verdict: gate.Verdict, density: gate.Density | None
+) -> dict[str, Any]:
+    """One level's block."""
+    level, patch = found.levels[name], found.patches.get(name)
+    lost = heights.worst(found.losses.get(name))
+    shown = patch if verdict.status == gate.MEASURED else None
+    return {
+        "status": verdict.status,
+        "reasons": verdict.reasons,
+        "warnings": verdict.warnings,
+        "confidence": level["confidence"],
+        "centroid_ras_mm": level.get("centroid_ras_mm"),
+        "volume_mm3": level.get("volume_mm3"),
+        "height_loss": found.losses.get(name),
+        "fracture_grade": None if lost is None else heights.grade(lost),
+        "hu_trabecular": shown and shown.trabecular_hu,
+        "hu_median": shown and shown.median_hu,
+        "hu_sd": shown and shown.sd_hu,
+        "noise_hu": shown and shown.noise_hu,
+        "bmd_cnn_mg_cm3": None,
+        "bmd_hu_linear_mg_cm3": density and density[0],
+        "bmd_interval_95_mg_cm3": density and list(density[1]),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Python's own types, rounded; null for what is not finite."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return round(value, DECIMALS) if math.isfinite(value) else None
+    return value

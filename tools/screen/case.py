@@ -1,0 +1,112 @@
+"""One case from input to finished folder; whatever happens, it has an outcome."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tools.cli import TRACEBACK_VARIABLE
+from tools.files import write_json
+from tools.report import html, pictures, schema
+from tools.screen import assemble, chain, gate
+from tools.screen import folder as folders
+from tools.screen import scan as scans
+from tools.screen.folder import DONE, FAILED, REFUSED, Outcome
+from tools.screen.settings import Settings
+from tools.volumes import save_nifti
+
+
+class _OutputError(Exception):
+    """Results cannot be written: no fault of the case, and the run must stop."""
+
+
+def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint: str) -> Outcome:
+    """Measure one CT and write its folder.
+
+    Args:
+        case: The input.
+        folder: Its folder, made or emptied.
+        settings: The run's options.
+        fingerprint: Of everything the results depend on.
+
+    Returns:
+        What it came to.
+
+    Raises:
+        OSError: If the folder cannot be written.
+        ValueError: If the weights are missing or damaged: no case could be measured.
+    """
+    folders.prepare(folder)
+    segmentation = settings.segmentation()
+    try:
+        outcome = _measure(case, folder, settings, segmentation)
+    except _OutputError as error:
+        cause = error.__cause__
+        raise cause if isinstance(cause, OSError) else error from None
+    except Exception as error:  # one bad case never stops a run
+        folders.prepare(folder)
+        outcome = Outcome(case.name, str(case.paths[0]), FAILED, _reason(error))
+    folders.finish(folder, outcome, fingerprint)
+    return outcome
+
+
+def _measure(case: scans.Case, folder: Path, settings: Settings, segmentation: Any) -> Outcome:
+    begin = time.perf_counter()
+    scan = scans.read(case)
+    loaded = time.perf_counter()
+    found = chain.measure(scan, segmentation)
+    found.timing_s["load"] = loaded - begin
+    content = assemble.report(scan, found, settings, segmentation)
+    begin = time.perf_counter()
+    figures = pictures.draw(content, scan.hu, scan.affine, found.labels, _views(found), found.chain)
+    try:
+        save_nifti(folder / folders.SEGMENTATION, found.labels, scan.affine)
+        folders.write(folder, {f"{name}.png": figure.png for name, figure in figures.items()})
+        content["timing_s"]["write"] = round(time.perf_counter() - begin, assemble.DECIMALS)
+        schema.validate(content)
+        folders.write(folder, {folders.PAGE: html.write(content, figures)})
+        write_json(folder / folders.REPORT, content)
+    except OSError as error:
+        raise _OutputError from error
+    status, reason = _status(content)
+    return Outcome(case.name, str(case.paths[0]), status, reason, content["timing_s"])
+
+
+def _views(found: chain.Findings) -> list[pictures.PatchView]:
+    """Where the patches lie, for the pictures."""
+    return [
+        pictures.PatchView(
+            name, np.asarray(patch.corners_mm), np.asarray(patch.centre_mm), patch.normal
+        )
+        for name, patch in found.patches.items()
+    ]
+
+
+def _status(content: Mapping[str, Any]) -> tuple[str, str | None]:
+    """Done with at least one measured level; refused otherwise, with every reason."""
+    levels = content["levels"].values()
+    if any(level["status"] == gate.MEASURED for level in levels):
+        return DONE, None
+    reasons = [code for level in levels for code in level["reasons"]]
+    return REFUSED, ", ".join(dict.fromkeys(reasons))
+
+
+def _reason(error: BaseException) -> str:
+    """Say in one line why a case failed, without the input's path, which may name a patient."""
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(told := getattr(cause, "reason", None), str):
+            return told
+        cause = cause.__cause__
+    first = (str(error).splitlines() or [""])[0]
+    if isinstance(error, MemoryError):
+        return "out of memory; give a machine with more, or a coarser scan"
+    return f"unexpected {type(error).__name__}: {first}"

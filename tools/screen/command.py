@@ -1,0 +1,141 @@
+"""The `screen` command: bone density of every CT given, one folder with a report for each.
+
+    python -m tools screen CT.nii.gz OUT
+
+A case that cannot be used never stops the others. The same command given again does what is
+missing.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from tools import versions
+from tools.files import exclusive, write_content, write_json
+from tools.report import rows
+from tools.screen import folder as folders
+from tools.screen import scan as scans
+from tools.screen.case import screen_case
+from tools.screen.settings import Settings, fingerprint
+
+RUN_FILE, TABLE_FILE = "run.json", "results.csv"
+
+LEAST_KVP, MOST_KVP = 40.0, 200.0
+"""Tube voltages outside this are mistyped, kV."""
+
+
+def screen(
+    input: str,  # noqa: A002 - the word the command line uses
+    out: Path,
+    device: Literal["auto", "cpu", "cuda"] = "auto",
+    kvp: float | None = None,
+    allow_contrast: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Measure bone density in CTs and write a report for each.
+
+    Finds and names L1 to L4, measures the trabecular bone of each, and writes to OUT/CASE:
+    report.html to read, report.json for programs, segmentation.nii.gz on the CT's own grid, and
+    pictures. OUT/results.csv has a row for every level, OUT/run.json an entry for every input. What
+    cannot be measured is refused with a reason. Research use only.
+
+    Args:
+        input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line.
+        out: Folder to write; the same command given again does what is missing.
+        device: Where the networks run; auto takes the graphics card if there is one.
+        kvp: Tube voltage, kV, of scans that do not say it, such as NIfTI files; without it 120 kV
+            is assumed and said.
+        allow_contrast: Give density and category of contrast-enhanced scans too; they read high.
+        overwrite: Measure again what is finished.
+
+    Raises:
+        ValueError: An argument is unusable, or OUT holds other files; nothing was started.
+        OSError: OUT cannot be written; what is finished stays.
+    """
+    if kvp is not None and not LEAST_KVP <= kvp <= MOST_KVP:
+        raise ValueError(f"--kvp is a tube voltage in kV, such as 120, not {kvp:g}")
+    out = Path(out)
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"OUT names a file, not a folder: {out}")
+    cases = scans.find(input, out)
+    for case in cases:
+        folders.check(out / case.name)
+    settings = Settings(device=device, kvp=kvp, allow_contrast=allow_contrast)
+    settings.segmentation()  # missing or damaged weights are no case's fault
+    out.mkdir(parents=True, exist_ok=True)
+    begin = time.perf_counter()
+    with exclusive(out):
+        outcomes = _screen_all(cases, out, settings, overwrite)
+        summary = _summarize(outcomes)
+        write_content(out / TABLE_FILE, rows.table(_rows(outcomes, out)))
+        write_json(
+            out / RUN_FILE,
+            {
+                "software": versions.describe(),
+                "arguments": {"input": str(input), "out": str(out), **asdict(settings)},
+                "seconds": round(time.perf_counter() - begin, 2),
+                "stages_median_s": _stages(outcomes),
+                "counts": summary,
+                "cases": [outcome.entry() for outcome in outcomes],
+            },
+        )
+    words = ", ".join(f"{count} {status}" for status, count in summary.items())
+    print(f"{len(outcomes)} cases: {words}")
+    if len(outcomes) == 1 and outcomes[0].reason:
+        print(f"{outcomes[0].status}: {outcomes[0].reason}")
+    reports = [out / outcome.case / folders.PAGE for outcome in outcomes]
+    shown = [page for page in reports if page.is_file()]
+    print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / TABLE_FILE}")
+
+
+def _screen_all(
+    cases: Sequence[scans.Case], out: Path, settings: Settings, overwrite: bool
+) -> list[folders.Outcome]:
+    """Do what is missing; return every case's outcome in the order given."""
+    outcomes = []
+    counts: Counter[str] = Counter()
+    with tqdm(cases, unit="case", desc="screen", file=sys.stderr) as bar:
+        for case in bar:
+            mark = fingerprint(case, settings)
+            place = out / case.name
+            outcome = None if overwrite else folders.read(place, mark)
+            outcome = outcome or screen_case(case, place, settings, mark)
+            outcomes.append(outcome)
+            counts[outcome.status] += 1
+            bar.set_postfix(counts)
+    return outcomes
+
+
+def _summarize(outcomes: Sequence[folders.Outcome]) -> dict[str, int]:
+    counts = Counter(outcome.status for outcome in outcomes)
+    return {status: counts[status] for status in (folders.DONE, folders.REFUSED, folders.FAILED)}
+
+
+def _rows(outcomes: Sequence[folders.Outcome], out: Path) -> Iterator[dict[str, Any]]:
+    """Yield the rows of results.csv: four for a case with a report, one for a failed one."""
+    for outcome in outcomes:
+        report = folders.read_report(out / outcome.case)
+        said = (outcome.source, outcome.status)
+        if report is None:
+            yield from rows.of_failure(outcome.case, *said, outcome.reason or "")
+        else:
+            yield from rows.of_report(report, *said, outcome.reason)
+
+
+def _stages(outcomes: Sequence[folders.Outcome]) -> dict[str, float]:
+    """Median seconds of each stage over the cases that went through it."""
+    seconds: dict[str, list[float]] = {}
+    for outcome in outcomes:
+        for stage, value in outcome.timing_s.items():
+            if value is not None:
+                seconds.setdefault(stage, []).append(value)
+    return {stage: round(statistics.median(values), 3) for stage, values in seconds.items()}

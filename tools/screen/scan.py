@@ -1,0 +1,162 @@
+"""One CT in memory: HU on its own grid, and what its header says about how it was made.
+
+    cases = find("ct.nii.gz", out)
+    scan = read(cases[0])
+
+Reading is the segmentation bundle's own, so that both see the same volume.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Literal
+
+import numpy as np
+import pydicom
+from monai.data import MetaTensor
+
+from tools import bundles
+
+BUNDLE = "lumbar_segmentation"
+
+Contrast = Literal["none", "applied", "unknown"]
+
+_AGENT_WORDS_FOR_NONE = frozenset({"", "none", "no", "nein", "non", "without", "ohne", "native"})
+"""What departments write into the contrast agent's tag when none was given."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One input.
+
+    Attributes:
+        name: Of its folder among the results; names no patient.
+        kind: "nifti" or "dicom".
+        paths: Its file, or the files of a DICOM series.
+    """
+
+    name: str
+    kind: str
+    paths: tuple[Path, ...]
+
+
+@dataclass(frozen=True)
+class Header:
+    """How a scan was made, as far as it says; a NIfTI file says nothing.
+
+    Attributes:
+        kvp: Tube voltage, kV.
+        kernel: Reconstruction kernel.
+        contrast: Whether a contrast agent is recorded.
+    """
+
+    kvp: float | None = None
+    kernel: str | None = None
+    contrast: Contrast = "unknown"
+
+
+@dataclass(frozen=True)
+class Scan:
+    """A CT that was read.
+
+    Attributes:
+        case: Where it is from.
+        image: HU with affine and meta data, [1, X, Y, Z], int16 or float32.
+        header: How it was made.
+    """
+
+    case: Case
+    image: MetaTensor
+    header: Header
+
+    @property
+    def hu(self) -> np.ndarray:
+        """HU [X, Y, Z], sharing memory with `image`."""
+        return self.image.as_tensor().numpy()[0]
+
+    @property
+    def affine(self) -> np.ndarray:
+        """4x4 voxel to RAS+ millimetre matrix."""
+        return np.asarray(self.image.affine, dtype=float)
+
+    def as_input(self) -> dict[str, Any]:
+        """The scan as the segmentation bundle takes it."""
+        return {"image": self.image, "case": self.case.name, "kind": self.case.kind}
+
+
+def find(given: str | Path, out: str | Path) -> list[Case]:
+    """List the cases of an input.
+
+    Args:
+        given: NIfTI file, DICOM file or folder, pattern, or a text file with a path per line.
+        out: Folder of the results; what lies in it is no input.
+
+    Raises:
+        ValueError: If there is nothing to read.
+    """
+    found = _module("inputs").find_cases(str(given), out)
+    return [_case(item) for item in found]
+
+
+def read(case: Case) -> Scan:
+    """Read a case.
+
+    Raises:
+        ValueError: If it cannot be read or is no CT in HU; one line that names file and mend.
+        OSError: If a file cannot be read.
+    """
+    loading = _module("loading")
+    source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
+    image = loading.CheckCT()(loading.LoadImageCT()(source))
+    return Scan(case, image, read_header(case))
+
+
+def read_header(case: Case) -> Header:
+    """Read what the header of a case says about how it was made."""
+    if case.kind != "dicom":
+        return Header()
+    first = case.paths[0]
+    if first.is_dir():
+        first = min(path for path in first.rglob("*") if path.is_file())
+    wanted = ["KVP", "ConvolutionKernel", "ContrastBolusAgent"]
+    dataset = pydicom.dcmread(first, specific_tags=wanted)
+    return Header(_positive(dataset.get("KVP")), _kernel(dataset), _contrast(dataset))
+
+
+def _positive(value: Any) -> float | None:
+    """A positive number, or None for an empty, zero or unreadable tag."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if np.isfinite(number) and number > 0 else None
+
+
+def _kernel(dataset: pydicom.Dataset) -> str | None:
+    value = dataset.get("ConvolutionKernel")
+    if not isinstance(value, str):
+        value = "\\".join(map(str, value)) if value else ""
+    return value.strip() or None
+
+
+def _contrast(dataset: pydicom.Dataset) -> Contrast:
+    """A named agent was applied; that no agent is named proves nothing."""
+    if "ContrastBolusAgent" not in dataset:
+        return "unknown"
+    agent = str(dataset.ContrastBolusAgent or "").strip().lower()
+    if not agent:
+        return "unknown"
+    return "none" if agent in _AGENT_WORDS_FOR_NONE else "applied"
+
+
+def _case(item: Mapping[str, Any]) -> Case:
+    image = item["image"]
+    paths = [image] if isinstance(image, str) else image
+    return Case(item["case"], item["kind"], tuple(Path(path) for path in paths))
+
+
+def _module(name: str) -> ModuleType:
+    return bundles.module(BUNDLE, f"lumbar_bundle.{name}")
