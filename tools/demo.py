@@ -1,4 +1,4 @@
-"""The `demo` command: draws one digital patient and shows it on a page.
+"""The `demo` command: draws one digital patient, screens its CT, and sets the truth beside it.
 
     python -m tools demo --output my-first-patient
 
@@ -8,7 +8,6 @@ The page `index.html` is written last: where it lies, the rest of the folder bel
 from __future__ import annotations
 
 import copy
-import json
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,17 +17,23 @@ import numpy as np
 
 from tools import __version__, page
 from tools import pictures as pic
-from tools.files import write_content
+from tools.files import write_content, write_json
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case, simulate
 from tools.phantom.cohort import LARGEST_SEED
+from tools.screen import folder as folders
+from tools.screen.command import screen
 from tools.volumes import save_nifti
 
 REPORT, TRUTH, PICTURES = "index.html", "truth.json", "pictures"
+Measured = Mapping[str, Mapping[str, Any]]
+
 VOLUMES = ("image", "labels", "trabecular", "posterior")
-FILES = frozenset({REPORT, TRUTH, PICTURES, *(f"{name}.nii.gz" for name in VOLUMES)})
+SCAN = "image.nii.gz"
+RESULTS = "results"
+FILES = frozenset({REPORT, TRUTH, PICTURES, RESULTS, *(f"{name}.nii.gz" for name in VOLUMES)})
 """Everything that the demo writes into its folder."""
 
 PARTIAL = ".part-"
@@ -68,19 +73,20 @@ CORE_COLOUR = (255, 255, 255)
 """Outline of the trabecular core, which the density refers to, in the axial picture."""
 
 WARNING = (
-    "This is a digital phantom: a computed image of a patient who does not exist. The numbers "
-    "are what was put in, not a measurement, and no diagnosis. Research use only."
+    "This is a digital phantom: a computed image of a patient who does not exist. What was put in "
+    "stands beside what was measured in the image; neither is a diagnosis. Research use only."
 )
 
 
 def demo(
     output: str = "osteoct-demo", seed: int = 1, size: Literal["standard", "small"] = "standard"
 ) -> None:
-    """Draw one digital patient and write an HTML page that shows it.
+    """Draw one digital patient, measure its bone density, and write the report.
 
-    The page shows the CT in three directions with the vertebrae's labels, and a table of the
-    true bone density and height of each level. Beside it lie the volumes (NIfTI), the truth
-    (JSON) and the pictures (PNG).
+    The patient's CT goes through `screen` as any CT does; the report lies in `results`. The page
+    index.html shows the CT in three directions with the true labels, and a table of the true
+    bone density and height of each level beside the density that was measured. Beside it lie the
+    volumes (NIfTI), the truth (JSON) and the pictures (PNG).
 
     Args:
         output: Folder to write to; it is made if need be, and an older demo in it is replaced.
@@ -100,10 +106,12 @@ def demo(
     print(f"drawing patient {seed}, {size} size ...", flush=True)
     case = simulate(patient_recipe(size), seed, 0)
     drawn = time.perf_counter()
-    print(f"drawn in {drawn - begin:.0f} s; writing volumes and pictures ...", flush=True)
-    _write(case, folder, seed, size)
-    print(f"done in {time.perf_counter() - begin:.0f} s")
-    print(f"report: {folder / REPORT}")
+    print(f"drawn in {drawn - begin:.0f} s; writing and screening it ...", flush=True)
+    _write_volumes(case, folder)
+    screen(str(folder / SCAN), folder / RESULTS, overwrite=True)
+    report = folders.read_report(folder / RESULTS / case_name(SCAN))
+    _write_page(case, folder, seed, size, report["levels"] if report else {})
+    print(f"truth beside it: {folder / REPORT}; done in {time.perf_counter() - begin:.0f} s")
 
 
 def _prepare(folder: Path) -> None:
@@ -136,15 +144,28 @@ def command(seed: int, size: str) -> str:
     return words if size == "standard" else f"{words} --size {size}"
 
 
-def _write(case: Case, folder: Path, seed: int, size: str) -> None:
-    """Write every file of the demo, the page last."""
+def case_name(file: str) -> str:
+    """Name that `screen` gives to a NIfTI file's case.
+
+    >>> case_name("image.nii.gz")
+    'image'
+    """
+    return file.removesuffix(".nii.gz")
+
+
+def _write_volumes(case: Case, folder: Path) -> None:
+    """Write the CT, its label maps and the truth."""
     for name in VOLUMES:
         save_nifti(folder / f"{name}.nii.gz", getattr(case, name), case.affine)
-    write_content(folder / TRUTH, json.dumps(case.truth, indent=1, allow_nan=False) + "\n")
+    write_json(folder / TRUTH, case.truth)
+
+
+def _write_page(case: Case, folder: Path, seed: int, size: str, measured: Measured) -> None:
+    """Write pictures and, last, the page."""
     figures = dict(draw_pictures(case))
     for name, figure in figures.items():
         write_content(folder / PICTURES / f"{name}.png", figure.png)
-    write_content(folder / REPORT, report(case, list(figures.values()), seed, size))
+    write_content(folder / REPORT, report(case, list(figures.values()), seed, size, measured))
 
 
 def draw_pictures(case: Case) -> Iterator[tuple[str, page.Figure]]:
@@ -186,7 +207,7 @@ def middle_level(levels: Mapping[str, Mapping[str, Any]]) -> str:
     return "L3" if "L3" in names else names[len(names) // 2]
 
 
-def report(case: Case, figures: list[page.Figure], seed: int, size: str) -> str:
+def report(case: Case, figures: list[page.Figure], seed: int, size: str, measured: Measured) -> str:
     """Write the page.
 
     Args:
@@ -194,6 +215,7 @@ def report(case: Case, figures: list[page.Figure], seed: int, size: str) -> str:
         figures: Pictures in the order to show them.
         seed: The patient's number.
         size: Key of `SCANS`.
+        measured: Level -> its block of report.json.
 
     Returns:
         A complete HTML document.
@@ -213,15 +235,18 @@ def report(case: Case, figures: list[page.Figure], seed: int, size: str) -> str:
                 f"slices, {shape} voxels of {spacing} mm."
             ),
             page.gallery(figures),
-            page.heading("True bone density and height of each level"),
-            truth_table(truth["levels"]),
+            page.heading("Bone density and height of each level"),
+            truth_table(truth["levels"], measured),
             page.paragraph(
                 f"HA mass is the hydroxyapatite put into the central {SLAB_MM:g} mm of the "
                 "trabecular core. QCT density is what an ideal 120 kV QCT with a hydroxyapatite "
                 "phantom reads there: marrow fat makes the two differ. Areal density is the "
-                "frontal projection of the mineral, as DXA sees it. Heights are those of the body "
-                "in front, in the middle and behind. A dash: the level is not wholly in the scan."
+                "frontal projection of the mineral, as DXA sees it. Measured is the HU-linear "
+                "density of the report, with its 95 % interval. Heights are those of the body in "
+                "front, in the middle and behind. A dash: the level is not wholly in the scan, or "
+                "was not measured."
             ),
+            page.link("The report of this CT", f"{RESULTS}/{case_name(SCAN)}/{folders.PAGE}"),
             page.footer(
                 f"osteoct tools {__version__}. The volumes, the truth and the pictures lie beside "
                 f"this page; the command was: {command(seed, size)}"
@@ -230,9 +255,10 @@ def report(case: Case, figures: list[page.Figure], seed: int, size: str) -> str:
     )
 
 
-def truth_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
-    """Write the levels' truth as an HTML table, head to foot, measured levels marked."""
-    head = ["level", "HA mass, mg/cm³", "QCT density, mg/cm³", "areal density, g/cm²"]
+def truth_table(levels: Measured, measured: Measured) -> str:
+    """Write the levels' truth and what was measured as an HTML table, head to foot."""
+    head = ["level", "HA mass, mg/cm³", "QCT density, mg/cm³", "measured, mg/cm³"]
+    head += ["areal density, g/cm²"]
     head += [f"{place} height, mm" for place in ("anterior", "middle", "posterior")]
     rows = []
     for name in HEAD_TO_FOOT:
@@ -243,13 +269,22 @@ def truth_table(levels: Mapping[str, Mapping[str, Any]]) -> str:
         numbers = [
             _number(level.get("ha_mass_mg_cm3"), 1),
             _number(level.get("qct_ha_mg_cm3"), 1),
+            _density(measured.get(name, {})),
             _number(level.get("areal_bmd_g_cm2"), 3),
             *(_number(heights.get(place), 1) for place in ("anterior", "middle", "posterior")),
         ]
         if not level["complete"]:
             numbers = ["–"] * len(numbers)
         rows.append([f"{name} *" if name in MEASURED_LEVELS else name, *numbers])
-    return page.table(head, rows, "What was put in. * levels whose density will be measured")
+    return page.table(head, rows, "What was put in, and measured. * levels that are measured")
+
+
+def _density(level: Mapping[str, Any]) -> str:
+    """Measured density with its interval."""
+    density, interval = level.get("bmd_hu_linear_mg_cm3"), level.get("bmd_interval_95_mg_cm3")
+    if density is None or interval is None:
+        return "–"
+    return f"{density:.1f} ({interval[0]:.0f} to {interval[1]:.0f})"
 
 
 def _number(value: float | None, digits: int) -> str:

@@ -56,7 +56,18 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         noted.append((recipe, seed, index))
         return box_case()
 
+    def screen(given: str, out: Path, overwrite: bool) -> None:
+        """Measure L2 alone."""
+        assert Path(given).is_file()
+        assert overwrite
+        found = {"bmd_hu_linear_mg_cm3": 104.26, "bmd_interval_95_mg_cm3": [94.0, 115.0]}
+        none = dict.fromkeys(found)
+        (out / "image").mkdir(parents=True, exist_ok=True)
+        levels = {"L1": none, "L2": found, "L3": none, "L4": none}
+        (out / "image" / "report.json").write_text(json.dumps({"levels": levels}))
+
     monkeypatch.setattr(demo_module, "simulate", simulate)
+    monkeypatch.setattr(demo_module, "screen", screen)
     return noted
 
 
@@ -70,7 +81,7 @@ def test_the_demo_writes_everything_and_names_the_report(
     out = tmp_path / "new" / "demo"
     assert run("--output", str(out), "--seed", "5") == 0
     assert calls == [(patient_recipe("standard"), 5, 0)]
-    assert capsys.readouterr().out.splitlines()[-1] == f"report: {out / 'index.html'}"
+    assert f"truth beside it: {out / 'index.html'}" in capsys.readouterr().out.splitlines()[-1]
     assert {entry.name for entry in out.iterdir()} == FILES
     case = box_case()
     for name in ("image", "labels", "trabecular", "posterior"):
@@ -82,9 +93,12 @@ def test_the_demo_writes_everything_and_names_the_report(
     html = (out / "index.html").read_text()
     assert html.count("data:image/png;base64,") == 9
     assert "a patient who does not exist" in html
-    assert "no diagnosis" in html
+    assert "neither is a diagnosis" in html
+    assert 'href="results/image/report.html"' in html
     assert "A woman of 61 years" in html
-    assert "<td>L2 *</td><td>101.0</td><td>111.0</td><td>0.900</td><td>14.0</td>" in html
+    assert (
+        "<td>L2 *</td><td>101.0</td><td>111.0</td><td>104.3 (94 to 115)</td><td>0.900</td>" in html
+    )
 
 
 @pytest.mark.parametrize("words", [["--seed", "5"], ["--seed", "5", "--size", "small"]])
@@ -182,4 +196,4 @@ def test_the_planes_go_through_l3_or_the_middle() -> None:
 
 def test_a_level_that_is_cut_off_has_no_numbers() -> None:
     levels = box_case().truth["levels"]
-    assert "<td>L5</td>" + 6 * "<td>–</td>" in truth_table(levels)
+    assert "<td>L5</td>" + 7 * "<td>–</td>" in truth_table(levels, {})
