@@ -221,9 +221,9 @@ class NameLevelsd(MapTransform):
         shape = probabilities.shape[1:]
         if wide is None:
             volume = None
-            blank = blank_of_reformat(np.asarray(image[0].detach().cpu()))
+            blank = blank_of_reformat(image.detach().cpu().numpy()[0])
         else:
-            hu = np.asarray(wide[0].detach().cpu())
+            hu = wide.detach().cpu().numpy()[0]
             volume = hu, np.asarray(wide.affine, dtype=float)
             blank = blank_of_wide(hu, volume[1], shape, affine)
         return name_levels(

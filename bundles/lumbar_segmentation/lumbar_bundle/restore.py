@@ -51,7 +51,7 @@ class RestoreLevels(Transform):
                 "shape; both must be on the working grid"
             )
         stored = np.zeros(shape, dtype=np.uint8)
-        ids = np.asarray(names[0].detach().cpu(), dtype=np.uint8)
+        ids = names.detach().cpu().numpy()[0].astype(np.uint8)
         if ids.any():
             grid = np.asarray(names.affine, dtype=float)
             found = tuple(
@@ -59,7 +59,7 @@ class RestoreLevels(Transform):
                 for at in np.nonzero(ids)
             )
             ids, grid = ids[found], shifted(grid, found)
-            probability = np.asarray(body[0][found].detach().cpu(), dtype=np.float32)
+            probability = body.detach().cpu().numpy()[0][found].astype(np.float32)
             view, ras = to_ras(stored, affine)
             part = box_in(view.shape, ras, ids.shape, grid, MARGIN)
             if part is not None:
@@ -123,7 +123,7 @@ def measure(ids: MetaTensor) -> dict[str, dict[str, Any]]:
     Returns:
         For every level, drawn or not: `centroid_ras_mm` and `volume_mm3`.
     """
-    array = np.asarray(ids[0].detach().cpu())
+    array = ids.detach().cpu().numpy()[0]
     view, ras = to_ras(array, np.asarray(ids.affine, dtype=float))
     voxel_mm3 = float(abs(np.linalg.det(ras[:3, :3])))
     places = np.argwhere(view)
