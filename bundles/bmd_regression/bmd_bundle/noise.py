@@ -26,6 +26,8 @@ WINDOW_MM = 7.0
 SOFT_TISSUE_HU = (0.0, 100.0)
 #: Windows that must be there, or the noise is not known.
 LEAST_WINDOWS = 100
+#: Windows with less spread are no scan, HU: padding, or what someone masked out.
+LEAST_SD_HU = 0.1
 #: Share of the windows within which the most frequent value is looked for: the shortest interval
 #: that holds them; windows with an edge in them lie far above and do not count.
 MODE_SHARE = 0.25
@@ -82,7 +84,7 @@ def measure(
     mean = ndimage.uniform_filter(values, sizes)
     spread = ndimage.uniform_filter((values - mean) ** 2, sizes) * (count / (count - 1))
     low, high = SOFT_TISSUE_HU
-    soft = (mean > low) & (mean < high) & (spread > 0) & ~body[box]
+    soft = (mean > low) & (mean < high) & (spread > LEAST_SD_HU**2) & ~body[box]
     if soft.sum() < LEAST_WINDOWS:
         return None
     deviation = np.sqrt(np.where(soft, spread, 0))
@@ -124,6 +126,8 @@ def _lengths(rest: np.ndarray, even: np.ndarray, spacing: np.ndarray) -> np.ndar
         spacing: Voxel edges, mm.
     """
     power = float((rest[even] ** 2).mean())
+    if power == 0:
+        return spacing
     lengths = []
     for axis, step in enumerate(spacing):
         total = 1.0

@@ -135,16 +135,25 @@ def extract(
     if image.ndim != 3 or image.shape != body.shape:
         raise ValueError(f"image {image.shape} and mask {body.shape} are not volumes of one grid")
     if min(size_mm, slice_step_mm) <= 0 or pixels < 2 or margin_mm < 0:
-        raise ValueError("size_mm and slice_step_mm must be positive, pixels at least 2")
+        raise ValueError(
+            "size_mm and slice_step_mm must be above 0, margin_mm at least 0, pixels at least 2"
+        )
     body = np.asarray(body, dtype=bool)
-    shape = fit(body, affine)
-    axes = shape.frame.axes if tilt else np.eye(3)
-    found = place(shape, axes, size_mm, margin_mm, slice_step_mm)
+    _refuse_coarse(affine, image.shape)
+    try:
+        shape = fit(body, affine)
+        axes = shape.frame.axes if tilt else np.eye(3)
+        found = place(shape, axes, size_mm, margin_mm, slice_step_mm)
+    except PatchError as error:
+        if _touches_edge(body):
+            text = f"the CT shows only a part of the body: {error}"
+            raise PatchError("no_axial_data", text) from error
+        raise
     patch_affine = _affine(found, pixels, slice_step_mm)
     points = to_world(
         patch_affine, np.moveaxis(np.indices((3, pixels, pixels)), 0, -1).astype(float)
     )
-    values, squares = _read(image, affine, points, found)
+    values, squares = _read(image, affine, points)
     depth = shape.depth_at(points)
     found_noise = noises.measure(image, affine, found.centre_mm, body)
     slab = slabs.read(image, affine, shape, axes, margin_mm)
@@ -182,19 +191,33 @@ def _affine(found: Place, pixels: int, slice_step_mm: float) -> np.ndarray:
     return affine
 
 
+def _refuse_coarse(affine: np.ndarray, shape: tuple[int, ...]) -> None:
+    """Refuse a single slice, and voxels too coarse across the patient for a patch."""
+    if min(shape) < 2:
+        raise PatchError("no_axial_data", "a single slice shows no patch; give the whole CT")
+    for direction in np.eye(3)[:2]:
+        step = 1 / np.linalg.norm(np.linalg.inv(affine[:3, :3]) @ direction)
+        if step > COARSEST_MM:
+            text = f"voxels {step:.1f} mm apart across the body are too coarse for a patch"
+            raise PatchError("no_axial_data", text)
+
+
+def _touches_edge(body: np.ndarray) -> bool:
+    """Whether a mask [X, Y, Z] reaches an outer face of its volume."""
+    box = bounds(body)
+    return box is not None and any(
+        side.start == 0 or side.stop == size for side, size in zip(box, body.shape, strict=True)
+    )
+
+
 def _read(
-    image: np.ndarray, affine: np.ndarray, points: np.ndarray, found: Place
+    image: np.ndarray, affine: np.ndarray, points: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate HU and squared HU at places [..., 3], or refuse what the CT does not show.
 
     The squares, averaged, give the spread of the CT's own voxels with the weights of the mean:
     interpolated HU are smoother than these.
     """
-    for direction in found.axes[:2]:
-        step = 1 / np.linalg.norm(np.linalg.inv(affine[:3, :3]) @ direction)
-        if step > COARSEST_MM:
-            text = f"voxels {step:.1f} mm apart across the body are too coarse for a patch"
-            raise PatchError("no_axial_data", text)
     index = to_index(affine, points)
     beyond = np.maximum(-index, index - (np.array(image.shape) - 1))
     if beyond.max() > EDGE_VOXELS:

@@ -28,8 +28,9 @@ SEED_HU = 250.0
 SEED_SPREADS = 5.0
 #: A focus reaches as far as connected places stand this many spreads above the median, ...
 REACH_SPREADS = 2.0
-#: ... but no further from its seeds than its blurred border, mm: thick slices blur that far.
-REACH_MM = 4.0
+#: ... but no further from its seeds than its blurred border, mm. On phantoms with balls of 400 to
+#: 800 HU put in, 2 spreads left the least error (+1 mg/cm³ of +20), and 3 to 6 mm the same one.
+REACH_MM = 3.0
 #: Spread in median absolute deviations, for a normal distribution.
 MAD_TO_SD = 1.4826
 
