@@ -1,0 +1,153 @@
+"""HU-linear density: physics, minerals, intervals, files."""
+
+import json
+import math
+
+import pytest
+
+from bmd_bundle.calibration import (
+    CONVERSION,
+    KVP_RANGE,
+    LIMITS_MG_CM3,
+    QUANTILE_95,
+    Calibration,
+    CalibrationError,
+    category,
+    dump,
+    errors,
+    fat_error,
+    interval_95,
+    load,
+    reference,
+    to_ha,
+    to_k2hpo4,
+)
+from tools.phantom.physics import qct
+from tools.phantom.physics.beam import Beam
+
+
+@pytest.mark.parametrize("kvp", [80, 85, 90, 100, 107, 110, 115, 120, 125, 130, 140])
+def test_the_table_is_the_physics(kvp):
+    slope, intercept = qct.insert_calibration(Beam(kvp=float(kvp)))
+    found = reference(kvp)
+    assert found.slope_hu_per_mg_cm3 == pytest.approx(slope, rel=2e-3)
+    assert found.intercept_hu == pytest.approx(intercept, abs=0.01)
+    assert (found.mineral, found.kvp) == ("HA", kvp)
+    assert found.density(150.0) == pytest.approx(qct.qct_ha(150.0, Beam(kvp=float(kvp))), rel=2e-3)
+
+
+@pytest.mark.parametrize("kvp", [79.9, 140.1, 0, math.nan])
+def test_other_voltages_are_refused(kvp):
+    with pytest.raises(CalibrationError, match="80 to 140 kV"):
+        reference(kvp)
+
+
+def test_ids_differ_by_voltage():
+    assert reference(100).id != reference(120).id
+    assert KVP_RANGE == (80, 140)
+
+
+@pytest.mark.parametrize("ha", [-10.0, 0.0, 84.68, 130.68, 200.0])
+def test_minerals_convert_as_the_phantoms_truth_does(ha):
+    assert to_k2hpo4(ha) == pytest.approx(qct.ha_to_k2hpo4(ha))
+    assert to_ha(to_k2hpo4(ha)) == pytest.approx(ha)
+    assert "Faulkner" in CONVERSION
+
+
+def test_limits_in_ha_are_those_of_the_architecture():
+    assert [round(to_ha(limit), 1) for limit in LIMITS_MG_CM3] == [84.7, 130.7]
+
+
+@pytest.mark.parametrize(
+    ("density", "name"),
+    [(-5, "osteoporosis"), (79.99, "osteoporosis"), (80, "osteopenia"), (120, "osteopenia"),
+     (120.01, "normal"), (300, "normal")],
+)  # fmt: skip
+def test_categories_have_their_limits(density, name):
+    assert category(density) == name
+
+
+def test_no_density_has_no_category():
+    with pytest.raises(ValueError, match="not a number"):
+        category(math.nan)
+
+
+def test_interval_is_the_sources_in_quadrature():
+    line = reference(120)
+    sources = errors(100.0, 5.0, line, kvp_known=False)
+    assert set(sources) == {"scanner", "water", "noise", "kvp"}
+    assert sources["scanner"] == pytest.approx(9.2)
+    assert sources["noise"] == pytest.approx(5 / 1.33251)
+    assert sources["water"] == pytest.approx(2 / 1.33251)
+    # At 100 kV bone reads 15 % more, at 140 kV 10 % less: a uniform spread between the two.
+    assert sources["kvp"] == pytest.approx(7.2, abs=0.2)
+    low, high = interval_95(100.0, 5.0, line, kvp_known=False)
+    half = QUANTILE_95 * math.sqrt(sum(value**2 for value in sources.values()))
+    assert (low, high) == pytest.approx((100 - half, 100 + half))
+
+
+def test_interval_widens_with_noise_and_doubt():
+    line = reference(120)
+    widths = [
+        high - low
+        for low, high in (
+            interval_95(90.0, None, line),
+            interval_95(90.0, 6.0, line),
+            interval_95(90.0, 6.0, line, kvp_known=False),
+        )
+    ]
+    assert widths[0] < widths[1] < widths[2]
+    own = Calibration("site", "HA", 120.0, "CT 1", 1.3, 0.0, spread=0.03)
+    low, high = interval_95(90.0, None, own)
+    assert high - low < widths[0] / 2
+
+
+def test_fat_error_is_the_physics():
+    """Per 10 points of fat, between 30 and 70 % at 100 mg/cm³ of true mineral."""
+    from tools.phantom.physics.beam import REFERENCE_BEAM
+    from tools.phantom.physics.materials import BONE_TISSUE_HA_MG_CM3, MATERIALS
+
+    share = 100 / BONE_TISSUE_HA_MG_CM3
+    bone, red, yellow = (
+        REFERENCE_BEAM.hu(MATERIALS[name])
+        for name in ("bone_tissue", "red_marrow", "yellow_marrow")
+    )
+    reads = [
+        qct.qct_ha(share * bone + (1 - share) * (fat * yellow + (1 - fat) * red))
+        for fat in (0.3, 0.7)
+    ]
+    assert fat_error() == pytest.approx((reads[0] - reads[1]) / 4, rel=0.1)
+
+
+def test_a_calibration_survives_its_file(tmp_path):
+    made = Calibration("site-7", "K2HPO4", 120.0, "CT 1", 1.21, -3.0, spread=0.03)
+    (tmp_path / "c.json").write_text(dump(made))
+    assert load(tmp_path / "c.json") == made
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"slope_hu_per_mg_cm3": 0}, "slope must be above 0"),
+        ({"slope_hu_per_mg_cm3": "1.3"}, "not a number"),
+        ({"intercept_hu": True}, "not a number"),
+        ({"mineral": "calcium"}, "neither HA nor K2HPO4"),
+        ({"slop": 1.3}, "has exactly"),
+        ({"spread": -0.1}, "finite"),
+    ],
+    ids=str,
+)
+def test_a_file_that_is_no_calibration_is_refused(tmp_path, change, says):
+    path = tmp_path / "c.json"
+    path.write_text(json.dumps(json.loads(dump(reference(120))) | change))
+    with pytest.raises(CalibrationError, match=says):
+        load(path)
+
+
+@pytest.mark.parametrize("text", ["{", "[1, 2]", None])
+def test_an_unreadable_file_is_named(tmp_path, text):
+    path = tmp_path / "c.json"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(CalibrationError, match=r"c\.json"):
+        load(path)

@@ -1,0 +1,67 @@
+"""Noise is measured in soft tissue, and its effect on a mean foretold."""
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from bmd_bundle.noise import measure, standard_error
+
+CENTRE = np.zeros(3)
+
+
+def scan(noise_hu, smooth=0.0, spacing=(1.0, 1.0, 1.0), seed=0):
+    """Soft tissue with bone and fat of hard edges, and noise whose grain is `smooth` voxels wide.
+
+    Returns:
+        HU, matrix, mask of the bone, the noise alone.
+    """
+    shape = tuple(int(100 / step) for step in spacing)
+    affine = np.diag([*spacing, 1.0])
+    affine[:3, 3] = -np.array(spacing) * (np.array(shape) - 1) / 2
+    noise = np.random.default_rng(seed).normal(0, 1, shape)
+    noise = ndimage.gaussian_filter(noise, smooth, mode="wrap") if smooth else noise
+    noise *= noise_hu / noise.std()
+    place = np.moveaxis(np.indices(shape), 0, -1) * spacing + affine[:3, 3]
+    bone = np.abs(place).max(axis=-1) < 20
+    fat = (np.floor(place[..., 0] / 16) % 2 == 0) & ~bone
+    image = 50.0 - 150 * fat + 150 * bone
+    return (image + noise).astype(np.float32), affine, bone, noise
+
+
+@pytest.mark.parametrize("spacing", [(0.8, 0.8, 1.0), (0.9, 0.9, 5.0), (3.0, 3.0, 3.0)], ids=str)
+@pytest.mark.parametrize("noise_hu", [8.0, 30.0, 80.0])
+def test_noise_is_that_of_homogeneous_tissue(noise_hu, spacing):
+    image, affine, bone, _ = scan(noise_hu, spacing=spacing)
+    assert measure(image, affine, CENTRE, bone).sd_hu == pytest.approx(noise_hu, rel=0.15)
+
+
+@pytest.mark.parametrize("smooth", [0.0, 0.6, 1.0])
+def test_error_of_a_mean_is_foretold(smooth):
+    """Against the scatter of means over boxes of pure noise of the same kind."""
+    image, affine, bone, noise = scan(25.0, smooth)
+    box = (20, 20, 3)
+    means = [
+        noise[x : x + 20, y : y + 20, z : z + 3].mean()
+        for x in range(0, 80, 20)
+        for y in range(0, 80, 20)
+        for z in range(0, 96, 6)
+    ]
+    expected = np.std(means)
+    found = standard_error(measure(image, affine, CENTRE, bone), np.eye(3), np.array(box))
+    assert found == pytest.approx(expected, rel=0.35)
+
+
+def test_finer_patches_average_less():
+    image, affine, bone, _ = scan(25.0, 1.0)
+    noise = measure(image, affine, CENTRE, bone)
+    errors = [standard_error(noise, np.eye(3), np.array([side, side, 3])) for side in (5, 10, 20)]
+    assert errors[0] == pytest.approx(2 * errors[1], rel=0.01)
+    assert errors[1] == pytest.approx(2 * errors[2], rel=0.01)
+    assert standard_error(noise, np.eye(3), np.array([0.1, 0.1, 0.1])) == noise.sd_hu
+
+
+def test_without_soft_tissue_noise_is_not_known():
+    image, affine, bone, _ = scan(10.0)
+    assert measure(image + 900, affine, CENTRE, bone) is None
+    assert measure(np.full_like(image, 40.0), affine, CENTRE, bone) is None
+    assert measure(image[:2, :2, :2], affine, CENTRE, bone[:2, :2, :2]) is None
