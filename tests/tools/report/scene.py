@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,7 @@ CENTRES_MM = {
 TISSUE_HU, BONE_HU = 40.0, 400.0
 
 
+@cache
 def scan() -> tuple[np.ndarray, np.ndarray]:
     """HU, int16, and labels, uint8, both [X, Y, Z] on `AFFINE`."""
     points = np.moveaxis(np.indices(SHAPE), 0, -1) * SPACING_MM + ORIGIN_MM

@@ -1,4 +1,5 @@
 import io
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -31,13 +32,19 @@ def draw(report: dict[str, Any], **changes: Any) -> dict[str, Figure]:
     return pictures.draw(report, **(given | changes))
 
 
+@cache
+def usual() -> dict[str, Figure]:
+    """The pictures of a report without anything special."""
+    return draw(scene.report())
+
+
 def sagittal() -> pic.View:
     path = np.array(list(scene.CENTRES_MM.values()))
     return pictures.sagittal_view(scene.SHAPE, scene.AFFINE, path, path)
 
 
 def test_every_picture_is_there() -> None:
-    assert sorted(draw(scene.report())) == [
+    assert sorted(usual()) == [
         *(f"axial_{name}" for name in scene.CENTRES_MM),
         "sagittal",
         "sagittal_levels",
@@ -79,7 +86,7 @@ def test_without_a_spine_the_whole_scan_is_shown_flat() -> None:
 
 
 def test_levels_are_outlined_in_their_colours() -> None:
-    picture = pixels(draw(scene.report())["sagittal_levels"])
+    picture = pixels(usual()["sagittal_levels"])
     for name in scene.CENTRES_MM:
         assert has(picture, pic.LABEL_COLOURS[LABEL_IDS[name]]), name
 
@@ -106,7 +113,7 @@ def test_a_level_left_out_is_grey_and_says_why(level: dict[str, Any]) -> None:
 def test_a_refused_level_is_dim_and_shows_no_patch() -> None:
     missing = made_up.missing("metal_or_cement")
     centred = missing | {"centroid_ras_mm": scene.CENTRES_MM["L2"].tolist()}
-    bright = pixels(draw(scene.report())["axial_L2"])
+    bright = pixels(usual()["axial_L2"])
     dim = pixels(draw(scene.report({"L2": centred}))["axial_L2"])
     middle = np.s_[100:140, 150:180]  # inside the body, within the patch
     assert dim[middle].mean() == pytest.approx(axial.DIMMED * bright[middle].mean(), rel=0.05)
@@ -115,7 +122,7 @@ def test_a_refused_level_is_dim_and_shows_no_patch() -> None:
 
 
 def test_a_patch_is_drawn_where_it_lies() -> None:
-    picture = pixels(draw(scene.report())["axial_L3"])
+    picture = pixels(usual()["axial_L3"])
     rows, columns = picture.shape[:2]
     body = picture[60:200, 60 : columns - 60]  # without the texts at the edges
     at = np.argwhere((body == WHITE).all(axis=-1))
@@ -128,7 +135,7 @@ def test_a_patch_is_drawn_where_it_lies() -> None:
 
 
 def test_a_patch_seen_from_the_side_is_a_line_of_its_length() -> None:
-    plain, marked = (pixels(draw(scene.report())[f"sagittal{end}"]) for end in ("", "_levels"))
+    plain, marked = (pixels(usual()[f"sagittal{end}"]) for end in ("", "_levels"))
     column, row = np.rint(sagittal().to_pixels(scene.CENTRES_MM["L3"])).astype(int)
     assert tuple(marked[row, column]) == WHITE
     assert tuple(plain[row, column]) == (BONE_GREY,) * 3
@@ -141,7 +148,7 @@ def test_the_stored_orientation_does_not_matter(codes: str) -> None:
     image, labels = scene.scan()
     turned, affine = reorient(image, scene.AFFINE, codes)
     turned_labels, _ = reorient(labels, scene.AFFINE, codes)
-    straight = draw(scene.report())
+    straight = usual()
     other = draw(scene.report(), image=turned, affine=affine, labels=turned_labels)
     for stem, figure in straight.items():
         off = np.abs(pixels(figure) - pixels(other[stem])).max(axis=-1)
