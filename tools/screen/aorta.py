@@ -66,6 +66,8 @@ CERTAIN_SPREAD = 2.0
 #: The path must be certain over this length, mm, and over this share of what was searched.
 LEAST_LENGTH_MM = 24.0
 LEAST_SHARE = 0.45
+#: The aorta's centre lies no farther right of the bodies' middle than this, mm: beyond is the vein.
+RIGHTMOST_MM = 6.0
 #: Blood is one fluid: circles whose HU differ from the path's by more than this are no part of it,
 #: HU and share.
 SAME_BLOOD = (15.0, 0.15)
@@ -114,6 +116,7 @@ def find(image: np.ndarray, affine: np.ndarray, bodies: Mapping[str, np.ndarray]
         return NOT_FOUND
     spread = path[:, SPREAD] / (SPREAD_HU + SPREAD_SHARE * np.maximum(path[:, HU], 0))
     certain = (path[:, WALL] >= CERTAIN_WALL) & (spread <= CERTAIN_SPREAD)
+    certain &= path[:, X] <= RIGHTMOST_MM
     if certain.any():
         blood = float(np.median(path[certain, HU]))
         off = np.abs(path[:, HU] - blood)

@@ -1,0 +1,112 @@
+"""Metal counts for the level it belongs to."""
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from tests.tools.screen.scene import NAMES, STEP_MM, grid, image, instances, places
+from tools.screen import bodies, metal
+
+ON = grid(spacing=(1.5, 1.5, 2.0))
+BODIES = bodies.points_mm(instances(ON), ON.affine, NAMES)
+
+
+def rod(start, end, radius, on=ON):
+    """Voxels within `radius` of a line between two places, mm."""
+    at, start, along = places(on), np.array(start), np.array(end) - np.array(start)
+    share = np.clip((at - start) @ along / (along @ along), 0, 1)
+    return np.linalg.norm(at - start - share[..., None] * along, axis=-1) <= radius
+
+
+def found(mask, hu=3071.0, on=ON):
+    scan = image(on)
+    scan[mask] = hu
+    points = bodies.points_mm(instances(on), on.affine, NAMES)
+    return metal.found(scan, on.affine, points)
+
+
+def height(level):
+    return STEP_MM * NAMES.index(level)
+
+
+def test_nothing_without_metal():
+    assert metal.found(image(ON), ON.affine, BODIES) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "on",
+    [ON, grid(spacing=(1.5, 1.5, 2.0), turn_deg=(10.0, -7.0, 12.0), codes_flip=(-1, 1, -1))],
+    ids=["straight", "oblique"],
+)
+def test_a_screw_refuses_its_level_alone(on):
+    z = height("L2")
+    screw = rod([16, -38, z + 2], [8, 8, z + 4], 2.8, on)
+    assert found(screw, on=on) == {"L2"}
+
+
+def test_screw_blurred_below_2000_hu_is_seen_in_the_core():
+    z = height("L3")
+    assert found(rod([10, -30, z], [6, 8, z], 2.8), hu=1400.0) == {"L3"}
+
+
+def test_cement_refuses_its_level_alone():
+    z = height("L2")
+    assert found(rod([-3, 0, z], [3, 2, z], 5.0), hu=900.0) == {"L2"}
+
+
+def test_a_rod_behind_three_bodies_refuses_all_three():
+    ends = height("L4") - 10, height("L2") + 10
+    assert found(rod([15, -38, ends[0]], [15, -38, ends[1]], 3.0)) == {"L4", "L3", "L2"}
+
+
+def test_a_cage_between_two_bodies_refuses_both():
+    z = (height("L3") + height("L4")) / 2
+    assert found(rod([-10, 2, z], [10, 2, z], 3.5)) == {"L4", "L3"}
+
+
+def test_far_metal_refuses_nothing():
+    """14 cm³ of metal in the soft tissue beside L4, farther than 30 mm from any body."""
+    far = rod([68, 60, -10], [68, 60, 40], 8.0)
+    assert far.sum() * 4.5 > 1000
+    assert found(far) == frozenset()
+
+
+def test_a_clip_is_too_small():
+    clip = rod([5, 25, 0], [5, 25, 1], 1.2)
+    assert 0 < clip.sum() * 4.5 < metal.LEAST_METAL_MM3
+    assert found(clip) == frozenset()
+
+
+def test_a_bone_island_is_no_cement():
+    z = height("L1")
+    island = rod([0, 0, z], [0, 0, z + 1], 2.8)
+    assert 0 < island.sum() * 4.5 < metal.LEAST_DENSE_MM3
+    assert found(island, hu=800.0) == frozenset()
+
+
+def test_sharp_cortex_is_no_cement():
+    scan = image(ON)
+    number = instances(ON)
+    shell = np.zeros(ON.shape, bool)
+    for axis in range(3):
+        for step in (-1, 1):
+            shell |= (number > 0) & (np.roll(number, step, axis) == 0)
+    scan[shell] = 1200
+    assert metal.found(scan, ON.affine, BODIES) == frozenset()
+
+
+def test_without_bodies_nothing_is_judged():
+    assert metal.measure(image(ON), ON.affine, {}) == {}
+
+
+@pytest.mark.realdata
+def test_metal_at_the_hip_refuses_no_level(shared_data):
+    folder = shared_data / "lumbar_ct_3mm"
+    if not (folder / "vertebral_bodies.nii.gz").is_file():
+        pytest.skip("lumbar_ct_3mm is absent")
+    ct, labels = (nib.load(folder / name) for name in ("ct.nii.gz", "vertebral_bodies.nii.gz"))
+    ids = np.asarray(labels.dataobj).astype(int)
+    hu = np.asarray(ct.dataobj)
+    points = bodies.points_mm(np.where(ids > 0, 25 - ids, 0), labels.affine, ["L5", *NAMES])
+    assert (hu > metal.METAL_HU).sum() * 27 > 10_000
+    assert metal.found(hu, ct.affine, points) == frozenset()
