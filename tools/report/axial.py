@@ -95,5 +95,6 @@ def _caption(name: str, level: Mapping[str, Any], patch: PatchView | None) -> st
     said = f"{level['hu_trabecular']:.0f} HU" if value is None else f"{value:.0f} mg/cm³ HA"
     if patch is None:
         return f"{name}, axial: {said}"
+    # The square's edge: the distance to the nearest other corner.
     edge = float(np.sort(np.linalg.norm(patch.corners_mm - patch.corners_mm[0], axis=1))[1])
-    return f"{name}, in the patch's plane: {said} in the square of {edge:.0f} mm"
+    return f"{name}, in its patch's plane: {said}; the square of {edge:.0f} mm is the patch"

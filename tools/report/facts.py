@@ -12,8 +12,11 @@ HASH_DIGITS = 12
 """Of a file's SHA-256 that are shown: enough to tell versions apart."""
 
 METHOD = (
-    "Trabecular bone in the middle of each body is sampled in a square patch parallel to the "
-    "endplates, in three planes 1 mm apart, away from cortex and endplates."
+    "HU-linear density is read from the mean HU of trabecular bone in the body's central slab, "
+    "away from cortex and endplates and without dense foci, or from the patch where no slab fits. "
+    "The "
+    "patch is a square in the middle of the body, parallel to the endplates, of three planes 1 mm "
+    "apart."
 )
 
 MINERALS = (
@@ -23,11 +26,14 @@ MINERALS = (
 )
 
 INTERVAL = (
-    "It covers the spread between scanners, the offset of water and the noise of the patch. "
-    "Levels share the calibration's error, so their mean is hardly more certain than each."
+    "Against QCT. It holds the spread between scanners and patients' sizes, the offset of water, "
+    "noise, and an unknown tube voltage. Levels share most of these, so the mean's interval is no "
+    "narrower than theirs."
 )
 
-FAT = "Marrow fat lowers what CT reads of the same mineral; the interval does not hold it."
+FAT = (
+    "It lowers what CT, and QCT as well, reads of the same mineral; the interval does not hold it."
+)
 
 
 def facts(report: Mapping[str, Any]) -> str:

@@ -107,9 +107,9 @@ FINDINGS = MappingProxyType(
         ),
         "heterogeneous": Finding(
             "uneven bone",
-            "The patch and the whole trabecular core differ by more than 15 mg/cm³: there is a "
-            "dense or empty spot, such as an island, degenerative sclerosis or a haemangioma.",
-            "Compare the median with the mean, and look at the level's picture.",
+            "The patch differs from the trabecular bone around it by more than 15 mg/cm³: there is "
+            "a dense or empty spot, such as a bone island, sclerosis or a haemangioma.",
+            "Look at the level's picture before relying on its density.",
         ),
         "patch_outside_body": Finding(
             "no room for a patch",
