@@ -18,8 +18,8 @@ from scipy import ndimage
 
 from bmd_bundle.body_frame import SLAB_MM, STEP_MM, Body, to_index
 
-#: Places of a slab that must be there, or its mean is not given: a cubic centimetre is what a
-#: patch of 20 mm and 3 mm thickness holds.
+#: Places of a slab that must be there, or its mean is not given: half a cubic centimetre, less than
+#: half of what a patch of 20 mm holds.
 LEAST_CELLS = 500
 #: The seed of a dense focus stands this far above the median, HU (design): untreated sclerotic
 #: metastases read about 650 HU, bone islands 1200 (Ulano 2016), less where a voxel holds half.

@@ -78,7 +78,7 @@ def test_interval_is_the_sources_in_quadrature():
     assert set(sources) == {"scanner", "water", "noise", "kvp"}
     assert sources["scanner"] == pytest.approx(9.2)
     assert sources["noise"] == pytest.approx(5 / 1.33251)
-    assert sources["water"] == pytest.approx(2 / 1.33251)
+    assert sources["water"] == pytest.approx(4 / 1.33251)
     # At 100 kV bone reads 15 % more, at 140 kV 10 % less: a uniform spread between the two.
     assert sources["kvp"] == pytest.approx(7.2, abs=0.2)
     low, high = interval_95(100.0, 5.0, line, kvp_known=False)
