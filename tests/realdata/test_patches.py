@@ -9,8 +9,8 @@ import pytest
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from bmd_bundle.body_frame import to_index, to_world
 from bmd_bundle.calibration import reference
+from bmd_bundle.geometry import to_index, to_world
 from bmd_bundle.patches import Patch, extract
 
 pytestmark = pytest.mark.realdata

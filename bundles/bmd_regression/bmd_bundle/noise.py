@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bmd_bundle.body_frame import to_index
+from bmd_bundle.geometry import to_index
 
 #: Soft tissue is looked for this far around the body, mm: psoas and back muscles lie within.
 REACH_MM = 55.0

@@ -18,7 +18,8 @@ from scipy import ndimage
 
 from bmd_bundle import noise as noises
 from bmd_bundle import slab as slabs
-from bmd_bundle.body_frame import Body, PatchError, bounds, fit, to_index, to_world
+from bmd_bundle.body_frame import Body, PatchError, fit
+from bmd_bundle.geometry import bounds, to_index, to_world
 from bmd_bundle.placing import Place, place
 
 __all__ = ["Patch", "PatchError", "extract"]

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from bmd_bundle.body_frame import SLAB_MM, STEP_MM, Body, to_index
+from bmd_bundle.body_frame import SLAB_MM, STEP_MM, Body
+from bmd_bundle.geometry import to_index
 
 #: Places of a slab that must be there, or its mean is not given: half a cubic centimetre, less than
 #: half of what a patch of 20 mm holds.

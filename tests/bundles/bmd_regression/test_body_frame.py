@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from bmd_bundle.body_frame import PatchError, bounds, fit, to_index, to_world
+from bmd_bundle.body_frame import PatchError, fit
+from bmd_bundle.geometry import bounds, to_index, to_world
 from tests.bundles.bmd_regression.solids import grid, solid
 
 GRIDS = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from bmd_bundle.body_frame import to_world
+from bmd_bundle.geometry import to_world
 from bmd_bundle.patches import PatchError, extract
 from tests.bundles.bmd_regression.solids import SPONGY_HU, Solid, grid, solid
 
