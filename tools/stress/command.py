@@ -30,6 +30,9 @@ PHANTOM_RECIPE = "standard"
 
 COHORT = "cohort"
 
+REAL_PARTS = frozenset({"variants", "slices", "negatives"})
+"""Parts made of real CTs; the others are made of phantoms."""
+
 
 def lumbar(
     out: Path,
@@ -46,9 +49,10 @@ def lumbar(
 
     Real: seeded variants of one labelled CT (turned, resampled, mirrored, noisy, scaled, cut at
     every level), sagittal slices cut from it, and CTs that can only be refused. Phantoms: whole
-    abdomens, and the same with fields that end early. Writes rows.csv, summary.json with 95 %
-    confidence intervals, and pictures of every wrong name and of a sample. Give the same command
-    again to go on; only what is missing, or was made with other code or weights, is done.
+    abdomens, the same with fields that end early, and with outlines made wrong. Writes rows.csv,
+    summary.json with 95 % confidence intervals, and pictures of every wrong name and of a sample.
+    Give the same command again to go on; only what is missing, or was made with other code or
+    weights, is done.
 
     Args:
         out: Folder to write.
@@ -56,7 +60,7 @@ def lumbar(
         phantoms: Phantom patients.
         seed: Number from which variants and phantoms follow.
         parts: What to examine: all, or some of variants, slices, negatives, phantoms, truncated,
-            separated by commas.
+            swallowed, separated by commas.
         workers: Processes that work at once.
         weights: File of the weights; the shipped ones by default.
         cohort: A finished phantom cohort to use; by default one of the recipe `standard` is drawn
@@ -74,8 +78,7 @@ def lumbar(
             raise ValueError(f"{name} is a whole number of at least {low}, not {value}")
     if not 0 <= seed <= LARGEST_SEED:
         raise ValueError(f"seed is a whole number from 0 to {LARGEST_SEED}, not {seed}")
-    real_parts = {"variants", "slices", "negatives"} & set(wanted)
-    if real_parts and not data.is_dir():
+    if REAL_PARTS & set(wanted) and not data.is_dir():
         raise ValueError(f"{data}: no real CTs there; give --data, or --parts phantoms,truncated")
     out = Path(out)
     if out.exists() and not out.is_dir():
@@ -84,7 +87,7 @@ def lumbar(
     setup.load()  # unusable weights are refused before patients are drawn
     for folder in (ROWS, PICTURES):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    if {"phantoms", "truncated"} & set(wanted) and cohort is None:
+    if set(wanted) - REAL_PARTS and cohort is None:
         cohort = out / COHORT
         phantom(cohort, phantoms, seed, recipe=PHANTOM_RECIPE, workers=workers)
     todo: list[Plan] = []
@@ -118,8 +121,12 @@ def _plans(
     if part == "negatives":
         return plans.negative_plans(data)
     assert cohort is not None  # drawn or given for these parts
-    make = plans.phantom_plans if part == "phantoms" else plans.truncated_plans
-    return make(cohort.resolve())[:phantoms]
+    make = {
+        "phantoms": plans.phantom_plans,
+        "truncated": plans.truncated_plans,
+        "swallowed": plans.swallowed_plans,
+    }
+    return make[part](cohort.resolve())[:phantoms]
 
 
 def run(setup: Setup, todo: Sequence[Plan], workers: int = 1) -> None:

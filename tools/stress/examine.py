@@ -20,6 +20,7 @@ from tools.stress import score
 from tools.stress.pictures import side_by_side
 from tools.stress.plans import Plan
 from tools.stress.sample import Sample
+from tools.stress.swallowed import swallow
 
 BUNDLE = "lumbar_segmentation"
 
@@ -117,8 +118,10 @@ def examine(setup: Setup, numbered: tuple[int, Plan]) -> None:
     number, plan = numbered
     sample = plan.build()
     begin = time.perf_counter()
+    wrong = plan.settings().get("swallowed")
+    bundle = swallow(setup.load(), disc="disc" in wrong) if wrong else setup.load()
     try:
-        result = run_bundle(setup.load(), sample, plan.case)
+        result = run_bundle(bundle, sample, plan.case)
     except ValueError as error:  # the bundle's refusal of the input: nothing was written
         written = np.zeros(sample.image.shape, np.uint8)
         levels = {

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import nibabel as nib
 import numpy as np
@@ -28,7 +28,7 @@ from tools.stress.sample import (
 from tools.stress.slices import Reformat, cut_slices
 from tools.stress.variants import Change
 
-PARTS = ("variants", "slices", "negatives", "phantoms", "truncated")
+PARTS = ("variants", "slices", "negatives", "phantoms", "truncated", "swallowed")
 """Everything that is examined, in this order."""
 
 PHANTOM_CUTS: tuple[tuple[Cut, Cut], ...] = (
@@ -41,6 +41,10 @@ PHANTOM_CUTS: tuple[tuple[Cut, Cut], ...] = (
     ("L1 beside", "sacrum through"),
 )
 """Ends of phantoms' fields, (top, bottom): each case gets one of them in turn."""
+
+
+Swallowed = Literal["", "L5", "L5 and disc"]
+"""What the sacrum is made to hold, see `tools.stress.swallowed`."""
 
 
 class Plan(Protocol):
@@ -126,10 +130,12 @@ class PhantomPlan:
     top: Cut = ""
     bottom: Cut = ""
     part: str = "phantoms"
+    swallowed: Swallowed = ""
 
     def settings(self) -> dict[str, Any]:
-        """Where the field ends; the case's name says which patient."""
-        return {key: value for key, value in (("top", self.top), ("bottom", self.bottom)) if value}
+        """Where the field ends and what is wrong with the outlines; the case is the patient."""
+        given = {"top": self.top, "bottom": self.bottom, "swallowed": self.swallowed}
+        return {key: value for key, value in given.items() if value}
 
     def build(self) -> Sample:
         """Read the volumes and cut them."""
@@ -221,6 +227,18 @@ def truncated_plans(cohort: Path) -> list[Plan]:
     """
     return [
         PhantomPlan(case, cohort, *PHANTOM_CUTS[number % len(PHANTOM_CUTS)], part="truncated")
+        for number, case in enumerate(_cases(cohort))
+    ]
+
+
+def swallowed_plans(cohort: Path) -> list[Plan]:
+    """Plan the whole fields of a cohort's cases with outlines in which the sacrum holds L5.
+
+    Raises:
+        ValueError: The folder holds no finished cohort.
+    """
+    return [
+        PhantomPlan(case, cohort, part="swallowed", swallowed=("L5", "L5 and disc")[number % 2])
         for number, case in enumerate(_cases(cohort))
     ]
 
