@@ -31,6 +31,9 @@ STEP_MM = 1.5
 #: Smoothing of noise before edges are judged, SD in the plane and along the axis, mm: thin sharp
 #: slices have a noise of 90 HU, and the vessel runs along the axis.
 SMOOTHING_MM = (1.2, 2.5)
+#: Lung beside the bodies' front, up to so far before it, tells that a slice lies in the chest where
+#: the oesophagus runs in the aorta's place: darker than this, HU, over this share of what is seen.
+CHEST_BEFORE_MM, LUNG_HU, CHEST_SHARE = 15.0, -500.0, 0.08
 #: Circles are sought every so many samples along the axis.
 STRIDE = 3
 #: Radii tried, mm: a slender woman's aorta to an aneurysm of 5 cm.
@@ -63,7 +66,7 @@ BLOOD_HU = (5.0, 650.0)
 #: A circle is certain when this much of its wall is seen, and the inside is this even.
 CERTAIN_WALL = 0.55
 CERTAIN_SPREAD = 2.0
-#: The path must be certain over this length, mm, and over this share of what was searched.
+#: The path must be certain over this length, mm, and over this share of the path.
 LEAST_LENGTH_MM = 24.0
 LEAST_SHARE = 0.45
 #: The aorta's centre lies no farther right of the bodies' middle than this, mm: beyond is the vein.
@@ -122,7 +125,7 @@ def find(image: np.ndarray, affine: np.ndarray, bodies: Mapping[str, np.ndarray]
         off = np.abs(path[:, HU] - blood)
         certain &= off <= SAME_BLOOD[0] + SAME_BLOOD[1] * abs(blood)
     length = float(certain.sum()) * STRIDE * STEP_MM
-    if length < LEAST_LENGTH_MM or certain.sum() < LEAST_SHARE * len(slices):
+    if length < LEAST_LENGTH_MM or certain.sum() < LEAST_SHARE * len(path):
         return NOT_FOUND
     path = path[certain][::-1]
     values = np.concatenate([field.core(circle) for circle in path])
@@ -201,8 +204,11 @@ class _Field:
         return _Field(np.where(inside, raw, np.nan), smooth, (float(x[0]), float(y[0])), course)
 
     def circles(self, k: int) -> np.ndarray:
-        """Best circles of one slice, [N, 8]."""
+        """Best circles of one slice, [N, 8]; none in the chest."""
         plane = self.smooth[:, :, k]
+        beside = plane[:, : int((CHEST_BEFORE_MM - self.offsets[1]) / STEP_MM)]
+        if (beside < LUNG_HU).sum() > CHEST_SHARE * max(1, np.isfinite(beside).sum()):
+            return np.zeros((0, 8))
         found = [self._circles_of(plane, k, radius) for radius in RADII_MM]
         every = np.concatenate(found)
         return every[np.argsort(-every[:, WORTH], kind="stable")[:CANDIDATES]]

@@ -28,6 +28,8 @@ TOUCHING_MM = 3.0
 DENSE_HU = 600.0
 #: So much of it inside the core of a body is no bone island, mm³.
 LEAST_DENSE_MM3 = 200.0
+#: Bodies are filled on a grid this fine to find their cores, mm.
+NODE_MM = 2.0
 #: The core lies this deep under the body's surface, mm: below endplates of thick slices.
 CORE_DEPTH_MM = 4.0
 
@@ -125,14 +127,15 @@ def _in_core(places: np.ndarray, points: np.ndarray, least: float) -> np.ndarray
     close = ((places > low) & (places < high)).all(axis=1)
     if close.sum() < max(1.0, least):
         return inside
-    # The body on a 1 mm grid along the patient's axes, filled from its own points: those lie on a
-    # grid of any direction, the coarsest of about 2 mm.
-    shape = np.ceil(high - low).astype(int) + 1
-    nodes = np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 3) + low
+    # The body on a grid along the patient's axes, filled from its own points, whose grid may lie in
+    # any direction. Its surface is half a step before the first node outside.
+    shape = np.ceil((high - low) / NODE_MM).astype(int) + 1
+    nodes = np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 3) * NODE_MM + low
     filled = cKDTree(points).query(nodes, distance_upper_bound=_reach(points))[0] < np.inf
-    depth = ndimage.distance_transform_edt(np.pad(filled.reshape(shape), 1))[1:-1, 1:-1, 1:-1]
-    at = np.round(places[close] - low).astype(int)
-    inside[close] = depth[tuple(at.T)] > CORE_DEPTH_MM
+    depth = ndimage.distance_transform_edt(np.pad(filled.reshape(shape), 1), NODE_MM)
+    at = (places[close] - low) / NODE_MM + 1
+    deep = ndimage.map_coordinates(depth, at.T, order=1) - NODE_MM / 2
+    inside[close] = deep > CORE_DEPTH_MM
     return inside
 
 

@@ -74,6 +74,14 @@ def test_nothing_is_found_where_nothing_is():
     assert found_in(even, on).hu_median is None
 
 
+def test_oesophagus_between_the_lungs_is_no_aorta():
+    on = grid()
+    hu = image(on, (Vessel(left=3.0, front=24.0, radius=7.0, hu=55.0),))
+    at = places(on)
+    hu[(np.abs(at[..., 0]) > 26) & (at[..., 1] > 0)] = -850
+    assert found_in(hu, on).hu_median is None
+
+
 def test_field_that_ends_before_the_aorta():
     """A slab about the bodies shows no vessel: nothing beyond its edge is made up."""
     on = grid()
