@@ -116,7 +116,7 @@ def _level_facts(found: Findings, calibration: Any) -> dict[str, gate.Level]:
             mean_hu=patch and patch.mean_hu,
             trabecular_hu=patch and patch.trabecular_hu,
             core_hu=patch and patch.core_mean_hu,
-            standard_error_hu=patch and patch.standard_error_hu,
+            standard_error_hu=patch and patch.trabecular_error_hu,
             slope_hu_per_mg_cm3=calibration and calibration.slope_hu_per_mg_cm3,
         )
     return facts
@@ -130,7 +130,7 @@ def _density(
     if patch is None or calibration is None:
         return None
     density = calibration.density(patch.trabecular_hu)
-    interval = calibrations.interval_95(density, patch.standard_error_hu, calibration, kvp_known)
+    interval = calibrations.interval_95(density, patch.trabecular_error_hu, calibration, kvp_known)
     return density, interval
 
 

@@ -26,7 +26,7 @@ class Limits:
         usual_kvp: Voltage that needs no warning, kV.
         kvp: Lowest and highest voltage with a calibration, kV.
         aorta_hu: Blood above this is enhanced, HU: unenhanced blood reads 35 to 60.
-        standard_error_hu: A patch mean less sure than this is noisy, HU; 5 HU are 4 mg/cm³.
+        standard_error_hu: A mean less sure than this is noisy, HU; 5 HU are 4 mg/cm³.
         thick_mm: Slices thicker than this are warned of, mm: what opportunistic studies went up to.
         too_thick_mm: Slices thicker than this are refused, mm. Between two slices a patch reads up
             to one and a half of them away, which here is half the height of a body (design).
@@ -85,9 +85,9 @@ class Level:
         patch_problem: Why no patch could be taken, a code of the report.
         height_loss: Shares of its height that are lost, None if unknown.
         mean_hu: Mean of the patch.
-        trabecular_hu: Mean of the patch without dense foci.
+        trabecular_hu: What density is read from: the body's central slab without dense foci.
         core_hu: Mean of the whole trabecular core.
-        standard_error_hu: Of the patch mean, from noise.
+        standard_error_hu: Of `trabecular_hu`, from noise.
         slope_hu_per_mg_cm3: Of the calibration in use.
     """
 

@@ -76,8 +76,7 @@ def measure(
     # The two finest axes: a window across thick slices would hold anatomy.
     sizes = [1, 1, 1]
     for axis in np.argsort(spacing, kind="stable")[:2]:
-        sizes[axis] = 2 * round((WINDOW_MM / spacing[axis] - 1) / 2) + 1
-    sizes = [max(3, size) if size > 1 else 1 for size in sizes]
+        sizes[axis] = max(3, 2 * round((WINDOW_MM / spacing[axis] - 1) / 2) + 1)
     count = int(np.prod(sizes))
     if values.size == 0 or any(size > side for size, side in zip(sizes, values.shape, strict=True)):
         return None

@@ -65,3 +65,11 @@ def test_without_soft_tissue_noise_is_not_known():
     assert measure(image + 900, affine, CENTRE, bone) is None
     assert measure(np.full_like(image, 40.0), affine, CENTRE, bone) is None
     assert measure(image[:2, :2, :2], affine, CENTRE, bone[:2, :2, :2]) is None
+
+
+def test_voxels_of_5_mm_give_noise_and_no_division_by_zero():
+    """Windows of one voxel had no spread: the case ended with ZeroDivisionError."""
+    image, affine, bone, noise = scan(20.0, spacing=(5.0, 5.0, 5.0))
+    even = (50 + noise).astype(np.float32)  # fat's edges would lie in every window of 15 mm
+    assert measure(even, affine, CENTRE, bone).sd_hu == pytest.approx(20.0, rel=0.15)
+    assert measure(image, affine, CENTRE, bone).sd_hu > 20.0
