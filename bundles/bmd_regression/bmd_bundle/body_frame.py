@@ -11,6 +11,7 @@ patient millimetres, so the voxels' orientation, spacing and obliquity do not ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy import ndimage
@@ -95,13 +96,18 @@ class Body:
         frame: Its axes.
         inside: Share of the body in every cell of the grid, 0 to 1, [U, V, W]; `STEP_MM` apart.
         low_mm: Place of the first cell in the frame, mm, [3].
-        depth_mm: How far each cell lies inside the body's surface, mm, [U, V, W]; 0 outside.
     """
 
     frame: Frame
     inside: np.ndarray
     low_mm: np.ndarray
-    depth_mm: np.ndarray
+
+    @cached_property
+    def depth_mm(self) -> np.ndarray:
+        """How far each cell lies inside the body's surface, mm, [U, V, W]; 0 outside."""
+        depth = ndimage.distance_transform_edt(self.inside >= 0.5, sampling=STEP_MM)
+        # The surface lies half a step before the first cell outside.
+        return np.maximum(depth - STEP_MM / 2, 0.0)
 
     def depth_at(self, points_mm: np.ndarray) -> np.ndarray:
         """How far places in RAS+ mm [..., 3] lie inside the body's surface, mm; 0 outside."""
@@ -180,17 +186,14 @@ def _sample(
     local = frame.to_local(points)
     low = np.floor((local.min(axis=0) - room) / STEP_MM) * STEP_MM
     counts = np.ceil((local.max(axis=0) + room - low) / STEP_MM).astype(int) + 1
-    axes = [start + STEP_MM * np.arange(count) for start, count in zip(low, counts, strict=True)]
-    grid = np.stack(np.meshgrid(*axes, indexing="ij"))
-    # One matrix from grid to voxels: index = inverse @ (local @ axes + centre).
+    # One matrix from cells to voxels: index = inverse @ (local @ axes + centre).
     matrix = np.linalg.inv(affine)
     turned = matrix[:3, :3] @ frame.axes.T
-    offset = matrix[:3, :3] @ frame.centre_mm + matrix[:3, 3]
-    index = np.tensordot(turned, grid, axes=1) + offset[:, None, None, None]
-    inside = ndimage.map_coordinates(values, index, order=1, mode="constant", cval=0.0)
-    # The surface lies half a step before the first cell outside.
-    depth = ndimage.distance_transform_edt(inside >= 0.5, sampling=STEP_MM) - STEP_MM / 2
-    return Body(frame, inside, low, np.maximum(depth, 0.0))
+    offset = matrix[:3, :3] @ frame.centre_mm + matrix[:3, 3] + turned @ low
+    inside = ndimage.affine_transform(
+        values, turned * STEP_MM, offset, tuple(counts.tolist()), order=1, cval=0.0
+    )
+    return Body(frame, inside, low)
 
 
 def _improve(body: Body) -> Frame:
