@@ -16,7 +16,8 @@ from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import real
 from tools.report import schema
 from tools.screen import assemble, chain
-from tools.screen.scan import Case, Header, Scan
+from tools.screen.header import Header
+from tools.screen.scan import Case, Scan
 from tools.screen.settings import Settings
 from tools.stress.variants import Change, apply, labelled
 
@@ -125,7 +126,7 @@ def test_a_screw_refuses_its_level_alone(lumbar, unchanged):
     image[rod] = METAL_HU
     report = screened(image, lumbar.affine)
     assert report["levels"]["L2"]["status"] == "refused"
-    assert report["levels"]["L2"]["reasons"] == ["metal_or_cement"]
+    assert "metal_or_cement" in report["levels"]["L2"]["reasons"]
     for name in ("L1", "L3", "L4"):
         assert report["levels"][name]["status"] == "measured"
     assert report["patient"]["levels_used"] == ["L1", "L3", "L4"]
@@ -137,7 +138,7 @@ def test_cement_refuses_its_level_alone(lumbar):
     ball = np.linalg.norm(np.argwhere(np.ones(image.shape)) - centre, axis=1) * 3 < 8
     image.reshape(-1)[ball] = CEMENT_HU
     report = screened(image, lumbar.affine)
-    assert report["levels"]["L2"]["reasons"] == ["metal_or_cement"]
+    assert "metal_or_cement" in report["levels"]["L2"]["reasons"]
     assert {report["levels"][name]["status"] for name in ("L1", "L3", "L4")} == {"measured"}
 
 

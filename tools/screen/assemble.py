@@ -96,6 +96,7 @@ def _scan_facts(scan: Scan, found: Findings, settings: Settings, kvp: float | No
     return gate.Scan(
         thickness_mm=float(edges.max()),
         kvp=kvp,
+        beam_problem=scan.header.beam_problem,
         contrast=scan.header.contrast,
         aorta_hu=found.aorta.hu_median,
         scale_problem=found.scale_problem is not None,

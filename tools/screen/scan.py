@@ -12,20 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-import pydicom
 from monai.data import MetaTensor
 
 from tools import bundles
+from tools.screen import header
+from tools.screen.header import Header
 
 BUNDLE = "lumbar_segmentation"
-
-Contrast = Literal["none", "applied", "unknown"]
-
-_AGENT_WORDS_FOR_NONE = frozenset({"", "none", "no", "nein", "non", "without", "ohne", "native"})
-"""What departments write into the contrast agent's tag when none was given."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +37,6 @@ class Case:
     name: str
     kind: str
     paths: tuple[Path, ...]
-
-
-@dataclass(frozen=True)
-class Header:
-    """How a scan was made, as far as it says; a NIfTI file says nothing.
-
-    Attributes:
-        kvp: Tube voltage, kV.
-        kernel: Reconstruction kernel.
-        contrast: Whether a contrast agent is recorded.
-    """
-
-    kvp: float | None = None
-    kernel: str | None = None
-    contrast: Contrast = "unknown"
 
 
 @dataclass(frozen=True)
@@ -111,45 +92,8 @@ def read(case: Case) -> Scan:
     loading = _module("loading")
     source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
     image = loading.CheckCT()(loading.LoadImageCT()(source))
-    return Scan(case, image, read_header(case))
-
-
-def read_header(case: Case) -> Header:
-    """Read what the header of a case says about how it was made."""
-    if case.kind != "dicom":
-        return Header()
-    first = case.paths[0]
-    if first.is_dir():
-        first = min(path for path in first.rglob("*") if path.is_file())
-    wanted = ["KVP", "ConvolutionKernel", "ContrastBolusAgent"]
-    dataset = pydicom.dcmread(first, specific_tags=wanted)
-    return Header(_positive(dataset.get("KVP")), _kernel(dataset), _contrast(dataset))
-
-
-def _positive(value: Any) -> float | None:
-    """A positive number, or None for an empty, zero or unreadable tag."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        return None
-    return number if np.isfinite(number) and number > 0 else None
-
-
-def _kernel(dataset: pydicom.Dataset) -> str | None:
-    value = dataset.get("ConvolutionKernel")
-    if not isinstance(value, str):
-        value = "\\".join(map(str, value)) if value else ""
-    return value.strip() or None
-
-
-def _contrast(dataset: pydicom.Dataset) -> Contrast:
-    """A named agent was applied; that no agent is named proves nothing."""
-    if "ContrastBolusAgent" not in dataset:
-        return "unknown"
-    agent = str(dataset.ContrastBolusAgent or "").strip().lower()
-    if not agent:
-        return "unknown"
-    return "none" if agent in _AGENT_WORDS_FOR_NONE else "applied"
+    said = header.read(case.paths[0]) if case.kind == "dicom" else Header()
+    return Scan(case, image, said)
 
 
 def _case(item: Mapping[str, Any]) -> Case:
