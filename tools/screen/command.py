@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from tqdm import tqdm
 
 from tools import versions
@@ -63,6 +64,8 @@ def screen(
     """
     if kvp is not None and not LEAST_KVP <= kvp <= MOST_KVP:
         raise ValueError(f"--kvp is a tube voltage in kV, such as 120, not {kvp:g}")
+    if device == "cuda" and not torch.cuda.is_available():
+        raise ValueError("--device cuda: PyTorch finds no graphics card here; leave --device out")
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"OUT names a file, not a folder: {out}")

@@ -187,6 +187,13 @@ def test_unusable_requests_start_nothing(words, message, ct, tmp_path, monkeypat
     assert not (tmp_path / "out").exists()
 
 
+def test_a_missing_graphics_card_is_told_without_a_traceback(ct, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(command.torch.cuda, "is_available", lambda: False)
+    assert run(ct, tmp_path / "out", "--device", "cuda") == 2
+    assert "--device cuda: PyTorch finds no graphics card" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_folder_of_the_users_own_is_left_alone(ct, tmp_path, capsys):
     mine = tmp_path / "out" / "small" / "notes.txt"
     mine.parent.mkdir(parents=True)
