@@ -7,7 +7,6 @@ that record is finished; a killed process or a full disk can leave none that loo
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
@@ -19,7 +18,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from tools import __version__, files
+from tools import __version__, files, sources
 from tools.phantom.case import Case
 from tools.phantom.datalists import volume_path
 from tools.volumes import save_nifti
@@ -33,8 +32,7 @@ _ATTRIBUTES = MappingProxyType({"images": "image"})
 _RECORD = "completion"
 """The key of ``truth/<case>.json`` that says what the case was made from and of which files."""
 
-_REPOSITORY = Path(__file__).parents[2]
-_SCANNER_FOLDER = Path(__file__).parent / "imaging" / "scanners"
+_SCANNER_FOLDER = Path(__file__).resolve().parent / "imaging" / "scanners"
 
 
 @dataclass(frozen=True)
@@ -75,40 +73,12 @@ class Job:
 def software() -> Mapping[str, str]:
     """Return the versions that a patient depends on, and a checksum of what draws it."""
     digest = hashlib.sha256()
-    scanners = (path.relative_to(_REPOSITORY) for path in _SCANNER_FOLDER.iterdir())
-    for source in sorted({*_sources_of(Path("tools/phantom/case.py")), *scanners}):
+    scanners = (path.relative_to(sources.REPOSITORY) for path in _SCANNER_FOLDER.iterdir())
+    for source in sorted({*sources.reached(["tools/phantom/case.py"]), *scanners}):
         digest.update(source.as_posix().encode() + b"\0")
-        digest.update((_REPOSITORY / source).read_bytes() + b"\0")
+        digest.update((sources.REPOSITORY / source).read_bytes() + b"\0")
     packages = {name: version(name) for name in ("torch", "numpy", "scipy", "nibabel", "xraydb")}
     return {"version": __version__, "phantom_sources_sha256": digest.hexdigest(), **packages}
-
-
-def _sources_of(start: Path) -> set[Path]:
-    """Return a source file and all files of this repository that it imports, at any depth.
-
-    Args:
-        start: path relative to the repository.
-
-    Returns:
-        Paths relative to the repository.
-    """
-    found: set[Path] = set()
-    waiting = [start]
-    while waiting:
-        source = waiting.pop()
-        if source in found or not (_REPOSITORY / source).is_file():
-            continue
-        found.add(source)
-        for node in ast.walk(ast.parse((_REPOSITORY / source).read_bytes())):
-            modules: list[str] = []
-            if isinstance(node, ast.Import):
-                modules = [name.name for name in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module:
-                modules = [node.module, *(f"{node.module}.{name.name}" for name in node.names)]
-            for module in modules:
-                path = Path(*module.split("."))
-                waiting += [path.with_suffix(".py"), path / "__init__.py"]
-    return found
 
 
 def write_case(out: Path, job: Job, case: Case) -> None:

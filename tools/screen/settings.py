@@ -10,11 +10,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import __version__, bundles
+from tools import __version__, bundles, sources
 from tools.screen.scan import BUNDLE, Case
 
 MEASURING = "bmd_regression"
 """The bundle whose package cuts patches and turns HU into density."""
+
+CASE_SOURCE = "tools/screen/case.py"
+"""From here on imports are followed: what is not reached cannot change a case's results."""
+
+REPORT_DATA = (".css", ".json")
+"""Endings of what the report reads beside its code."""
 
 IN_MEMORY = {"postprocessing::transforms": ["@name_levels", "@restore_grid"]}
 """The segmentation's own steps without writing files: `screen` writes its own."""
@@ -57,11 +63,12 @@ def fingerprint(case: Case, settings: Settings) -> str:
     """
     files = []
     for path in case.paths:
+        whole = str(path.resolve())  # however the command spelt it
         try:
             state = path.stat()
-            files.append([str(path), state.st_size, state.st_mtime_ns])
+            files.append([whole, state.st_size, state.st_mtime_ns])
         except OSError:  # gone or unreadable: the case will fail, and be tried again
-            files.append([str(path), None, None])
+            files.append([whole, None, None])
     content = [case.name, case.kind, files, asdict(settings), software()]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -69,13 +76,25 @@ def fingerprint(case: Case, settings: Settings) -> str:
 @cache
 def software() -> Mapping[str, str]:
     """The version, and a checksum of weights, configs and code that results depend on."""
-    here = Path(__file__).resolve().parents[1]
     digest = hashlib.sha256()
-    sources = [*here.glob("*.py"), *here.glob("screen/*"), *here.glob("report/*")]
-    for bundle in (BUNDLE, MEASURING):
-        root = bundles.FOLDER / bundle
-        sources += [*root.glob("*_bundle/*.py"), *root.glob("configs/inference.yaml")]
-        sources += root.glob("models/model.pt")
-    for path in sorted(source for source in sources if source.is_file()):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    for path in deciding():
+        digest.update(path.as_posix().encode() + b"\0")
+        digest.update((sources.REPOSITORY / path).read_bytes() + b"\0")
     return {"version": __version__, "sources_sha256": digest.hexdigest()}
+
+
+def deciding() -> list[Path]:
+    """Files that decide a case's results, relative to the repository, in order.
+
+    The code of one case with all it imports, what the report lays beside its code, and the two
+    bundles: packages, configs of inference, weights.
+    """
+    found = set(sources.reached([CASE_SOURCE]))
+    report = sources.REPOSITORY / "tools" / "report"
+    data = [path for ending in REPORT_DATA for path in report.glob(f"*{ending}")]
+    for name in (BUNDLE, MEASURING):
+        root = bundles.FOLDER / name
+        data += [*root.glob("*_bundle/**/*.py"), root / "configs/inference.yaml"]
+        data += [root / bundles.WEIGHTS]
+    found |= {path.relative_to(sources.REPOSITORY) for path in data if path.is_file()}
+    return sorted(found)

@@ -427,16 +427,6 @@ def test_cohort_of_another_version_is_refused(calls, tmp_path, monkeypatch):
         make(tmp_path)
 
 
-def test_version_covers_the_sources_that_draw_a_patient_and_no_others():
-    sources = {path.as_posix() for path in completion._sources_of(Path("tools/phantom/case.py"))}
-    assert {
-        "tools/phantom/case.py",
-        "tools/phantom/imaging/scanner.py",
-        "tools/volumes.py",
-    } <= sources
-    assert "tools/phantom/cohort.py" not in sources
-
-
 def test_damaged_settings_are_refused(calls, tmp_path):
     make(tmp_path)
     (tmp_path / "cohort.json").write_text("{", encoding="utf-8")
