@@ -94,7 +94,8 @@ def _calibration(kvp: float | None, calibrations: ModuleType) -> Any:
 def _scan_facts(scan: Scan, found: Findings, settings: Settings, kvp: float | None) -> gate.Scan:
     edges = np.linalg.norm(scan.affine[:3, :3], axis=0)
     return gate.Scan(
-        thickness_mm=float(edges.max()),
+        # Overlapping slices lie closer than they are thick.
+        thickness_mm=max(float(edges.max()), scan.header.thickness_mm or 0.0),
         kvp=kvp,
         beam_problem=scan.header.beam_problem,
         contrast=scan.header.contrast,

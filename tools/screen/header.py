@@ -1,7 +1,9 @@
-"""What a DICOM header says about how a CT was made: voltage, kernel, contrast, kind of image."""
+"""What DICOM headers say about how a CT was made: voltage, kernel, contrast, kind, thickness."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -11,22 +13,41 @@ import pydicom
 
 Contrast = Literal["none", "applied", "unknown"]
 
+AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
+"""Tags that hold an amount of contrast agent, ml; above 0 some was given."""
+
 TAGS = (
     "KVP",
     "ConvolutionKernel",
     "ContrastBolusAgent",
+    "ContrastBolusStartTime",
+    *AMOUNTS,
     "ImageType",
     "FilterMaterial",
     "FilterType",
+    "SliceThickness",
 )
 
-WORDS_FOR_NO_AGENT = frozenset({"none", "no", "nein", "non", "without", "ohne", "native", "nativ"})
+WORDS_FOR_NO = frozenset(
+    {"none", "no", "nil", "nein", "kein", "keine", "keines", "non", "not", "without", "wo", "w/o"}
+    | {"ohne", "native", "nativ", "plain", "unenhanced", "noncontrast", "aucun", "sans", "senza"}
+    | {"sin", "n/a", "na", "0"}
+)
 """What departments write into the contrast agent's tag when none was given."""
 
+WORDS_BESIDE_NO = frozenset(
+    {"contrast", "contraste", "contrasto", "kontrast", "kontrastmittel", "km", "cm", "agent"}
+    | {"medium", "media", "bolus", "iv", "given", "applied", "used", "administered", "ml"}
+)
+"""Words that stand beside those; any other word is an agent's name."""
+
+WORDS_FOR_UNKNOWN = frozenset({"unknown", "unbekannt"})
+"""What is written where nobody knows."""
+
 OTHER_BEAMS = ("MONO", "VMI", "IODINE", "VNC", "VIRTUAL_NON", "EFF_Z", "ELECTRON_DENSITY", "CBCT",
-               "CONE_BEAM")  # fmt: skip
-"""Words in a value of ImageType whose HU are those of no tube voltage: mono-energetic images,
-material maps, virtual unenhanced images, cone-beam CT."""
+               "CONE_BEAM", "KEV")  # fmt: skip
+"""Words in a value of ImageType whose HU are those of no tube voltage: mono-energetic images (of so
+many keV), material maps, virtual unenhanced images, cone-beam CT."""
 
 TIN = "TIN"
 """Filter material that hardens the beam so that no calibration by voltage holds."""
@@ -37,37 +58,66 @@ class Header:
     """How a scan was made, as far as it says; a NIfTI file says nothing.
 
     Attributes:
-        kvp: Tube voltage, kV.
+        kvp: Tube voltage, kV; None also where slices differ.
         kernel: Reconstruction kernel.
         contrast: Whether a contrast agent is recorded.
-        beam_problem: Whether the images are mono-energetic, a material map, cone-beam or
-            tin-filtered: their HU have no calibration by tube voltage.
+        beam_problem: Whether images are mono-energetic, a material map, cone-beam or tin-filtered,
+            or of more than one tube voltage: their HU have no calibration by tube voltage.
+        thickness_mm: Slice thickness, mm; slices may lie closer than they are thick.
     """
 
     kvp: float | None = None
     kernel: str | None = None
     contrast: Contrast = "unknown"
     beam_problem: bool = False
+    thickness_mm: float | None = None
 
 
-def read(path: Path) -> Header:
-    """Read the header of a DICOM file, or of the first file in a folder.
+def read(paths: Sequence[Path]) -> Header:
+    """Read the headers of all files of a series.
 
     Raises:
-        OSError: If the file cannot be read.
+        OSError: If a file cannot be read.
     """
-    if path.is_dir():
-        path = min(each for each in path.rglob("*") if each.is_file())
-    return describe(pydicom.dcmread(path, specific_tags=list(TAGS)))
+    return merge(
+        [
+            describe(pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS)))
+            for path in paths
+        ]
+    )
+
+
+def merge(slices: Sequence[Header]) -> Header:
+    """Take for a series the worst that one of its slices says.
+
+    Args:
+        slices: Header of every slice.
+
+    Returns:
+        One header: a contrast agent in any slice was applied, none was only if all say so; two tube
+        voltages, or any other beam, have no calibration; the thickest slice counts.
+    """
+    voltages = {one.kvp for one in slices if one.kvp is not None}
+    kernels = dict.fromkeys(one.kernel for one in slices if one.kernel is not None)
+    contrasts = {one.contrast for one in slices}
+    agreed: Contrast = slices[0].contrast if len(contrasts) == 1 else "unknown"
+    return Header(
+        voltages.pop() if len(voltages) == 1 else None,
+        ", ".join(kernels) or None,
+        "applied" if "applied" in contrasts else agreed,
+        any(one.beam_problem for one in slices) or len(voltages) > 1,
+        max((one.thickness_mm for one in slices if one.thickness_mm is not None), default=None),
+    )
 
 
 def describe(dataset: pydicom.Dataset) -> Header:
     """Take from a data set what a measurement of density needs to know."""
     return Header(
-        _positive(dataset.get("KVP")),
+        _positive(_value(dataset, "KVP")),
         "\\".join(_values(dataset, "ConvolutionKernel")) or None,
         _contrast(dataset),
         _other_beam(dataset),
+        _positive(_value(dataset, "SliceThickness")),
     )
 
 
@@ -80,19 +130,42 @@ def _positive(value: Any) -> float | None:
     return number if np.isfinite(number) and number > 0 else None
 
 
+def _value(dataset: pydicom.Dataset, keyword: str) -> Any:
+    """Value of a tag; None where it is missing or malformed, such as letters for a number."""
+    try:
+        return dataset.get(keyword)
+    except (TypeError, ValueError):
+        return None
+
+
 def _values(dataset: pydicom.Dataset, keyword: str) -> list[str]:
     """Values of a tag as text, empty ones left out."""
-    value = dataset.get(keyword)
-    several = [value] if isinstance(value, str) or value is None else list(value)
+    value = _value(dataset, keyword)
+    several = list(value) if isinstance(value, pydicom.multival.MultiValue | list) else [value]
     return [text for each in several if each is not None and (text := str(each).strip())]
 
 
 def _contrast(dataset: pydicom.Dataset) -> Contrast:
-    """A named agent was applied; that none is named proves nothing."""
+    """A named agent was applied, so was an amount or one with a time; that none is proves little.
+
+    Examples:
+        >>> made = pydicom.Dataset()
+        >>> made.ContrastBolusAgent = "ohne KM"
+        >>> _contrast(made)
+        'none'
+    """
+    amounts = [value for tag in AMOUNTS for value in _values(dataset, tag)]
+    # A time of zeros only is how an unused tag is filled.
+    begun = any(re.search("[1-9]", text) for text in _values(dataset, "ContrastBolusStartTime"))
+    if begun or any(_positive(value) for value in amounts):
+        return "applied"
     agent = " ".join(_values(dataset, "ContrastBolusAgent")).lower()
-    if not agent:
+    words = set(re.findall(r"w/o|n/a|[^\W_]+", agent.replace("i.v.", "iv")))
+    if not agent or words & WORDS_FOR_UNKNOWN:
         return "unknown"
-    return "none" if agent in WORDS_FOR_NO_AGENT else "applied"
+    # A dash alone, or nothing but words for "none".
+    says_no = not words or words & WORDS_FOR_NO
+    return "none" if says_no and words <= WORDS_FOR_NO | WORDS_BESIDE_NO else "applied"
 
 
 def _other_beam(dataset: pydicom.Dataset) -> bool:

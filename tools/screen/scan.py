@@ -92,7 +92,7 @@ def read(case: Case) -> Scan:
     loading = _module("loading")
     source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
     image = loading.CheckCT()(loading.LoadImageCT()(source))
-    said = header.read(case.paths[0]) if case.kind == "dicom" else Header()
+    said = header.read(case.paths) if case.kind == "dicom" else Header()
     return Scan(case, image, said)
 
 
