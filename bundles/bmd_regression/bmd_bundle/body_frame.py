@@ -17,6 +17,7 @@ import numpy as np
 from scipy import ndimage
 
 from bmd_bundle.geometry import bounds, to_world
+from bmd_bundle.outline import solid
 
 #: Step of the grid on which a body is sampled, mm: finer than any CT's slices, and a body still has
 #: less than 100,000 points.
@@ -121,7 +122,8 @@ def fit(mask: np.ndarray, affine: np.ndarray) -> Body:
     """Find a body's axes.
 
     Args:
-        mask: The whole body of one level, bool [X, Y, Z]; only its largest piece counts.
+        mask: The whole body of one level, bool [X, Y, Z]; only its largest piece counts, without
+            its notches and holes (`bmd_bundle.outline`).
         affine: 4x4 voxel to RAS+ millimetre matrix.
 
     Returns:
@@ -134,7 +136,7 @@ def fit(mask: np.ndarray, affine: np.ndarray) -> Body:
     if box is None:
         raise PatchError("patch_outside_body", "the level's mask is empty")
     # One voxel of background all round, whatever lies beyond the volume's edge.
-    part = _largest(np.pad(mask[box], 1))
+    part = np.pad(solid(mask[box], np.linalg.norm(affine[:3, :3], axis=0)), 1)
     start = np.array([each.start - 1 for each in box], dtype=float)
     shifted = affine.copy()
     shifted[:3, 3] = to_world(affine, start)
@@ -156,14 +158,6 @@ def fit(mask: np.ndarray, affine: np.ndarray) -> Body:
         if turn < SETTLED_DEG and moved < SETTLED_DEG:
             break
     return _sample(values, shifted, points, half_voxel, frame)
-
-
-def _largest(mask: np.ndarray) -> np.ndarray:
-    """Keep the largest piece of a mask: stray voxels must not move the middle."""
-    pieces, count = ndimage.label(mask)
-    if count < 2:
-        return mask
-    return pieces == 1 + int(np.argmax(np.bincount(pieces.ravel())[1:]))
 
 
 def _sample(
@@ -199,8 +193,8 @@ def _sample(
 def _improve(body: Body) -> Frame:
     """Turn and move a frame so that it fits the body sampled along it better."""
     frame = body.frame
-    solid = body.inside >= 0.5
-    thickness = solid.sum(axis=2)
+    filled = body.inside >= 0.5
+    thickness = filled.sum(axis=2)
     full = thickness >= 0.5 * np.median(thickness[thickness > 0])
     inner = ndimage.distance_transform_edt(np.pad(full, 1))[1:-1, 1:-1] > RIM_MM / STEP_MM
     if inner.sum() < 9:
@@ -222,7 +216,7 @@ def _improve(body: Body) -> Frame:
             f"the endplates tilt {tilt:.0f}° against the axial plane: mask or orientation is wrong"
         )
         raise PatchError("patch_outside_body", text)
-    middle, across = _outline(solid, body, (upper + lower).mean() / 2)
+    middle, across = _outline(filled, body, (upper + lower).mean() / 2)
     # Halfway between the endplates near the middle, where the patch will lie.
     near = np.hypot(u - middle[0], v - middle[1]) <= SLAB_MM
     near = near if near.any() else np.ones_like(near)
@@ -253,13 +247,13 @@ def _plane(u: np.ndarray, v: np.ndarray, w: np.ndarray) -> np.ndarray:
     return np.linalg.lstsq(design[kept], w[kept], rcond=None)[0]
 
 
-def _outline(solid: np.ndarray, body: Body, height: float) -> tuple[np.ndarray, np.ndarray]:
+def _outline(filled: np.ndarray, body: Body, height: float) -> tuple[np.ndarray, np.ndarray]:
     """Middle of the central slab in its plane, mm [2], and the body's left-right axis [3].
 
     Both are in the frame. The axis is the patient's where the outline does not tell.
     """
-    w = body.low_mm[2] + STEP_MM * np.arange(solid.shape[2])
-    weight = solid[:, :, np.abs(w - height) <= SLAB_MM / 2].sum(axis=2).astype(float)
+    w = body.low_mm[2] + STEP_MM * np.arange(filled.shape[2])
+    weight = filled[:, :, np.abs(w - height) <= SLAB_MM / 2].sum(axis=2).astype(float)
     u, v = (
         body.low_mm[axis] + STEP_MM * np.arange(count) for axis, count in enumerate(weight.shape)
     )

@@ -242,8 +242,8 @@ def _core_mean(
     box = bounds(body)
     if box is None:
         return None
-    start = [each.start for each in box]
-    index = np.argwhere(body[box]) + start
+    # Every voxel of the box: the depth tells which lie inside, those that the mask lacks as well.
+    index = np.indices(body[box].shape).reshape(3, -1).T + [each.start for each in box]
     coarse = float(np.linalg.norm(affine[:3, :3], axis=0).max())
     deep = shape.depth_at(to_world(affine, index.astype(float)))
     kept = index[deep >= max(CORE_DEPTH_MM, CORTEX_MM + coarse / 2)]
