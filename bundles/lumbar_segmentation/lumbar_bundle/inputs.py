@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import glob
 import hashlib
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,8 @@ from lumbar_bundle.series import DICOM_ENDINGS, group, hashed_name
 SEGMENTATION_ENDING = "_seg.nii.gz"
 #: Ending of the file beside them.
 LEVELS_ENDING = "_levels.json"
+#: The label map in a case's folder of `python -m tools screen`, and the record beside it.
+SCREENED = ("segmentation.nii.gz", "case.json")
 #: Endings of lists of paths.
 LIST_ENDINGS = (".txt",)
 
@@ -36,14 +40,17 @@ def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
 
     Returns:
         One dictionary per case: "image" (a path, or the paths of a DICOM series), "case" (its
-        name) and "kind" ("nifti" or "dicom"), in the order of the paths.
+        name) and "kind" ("nifti" or "dicom"), in the order of the paths. What a list names is
+        always a case, even if it does not exist: reading it then says so.
 
     Raises:
-        SettingError: If something given does not exist, or if nothing to read was found.
+        SettingError: If something given does not exist, if a list cannot be read, or if nothing to
+            read was found.
     """
-    results = Path(output_dir).absolute() if output_dir is not None else None
-    explicit, found = _files(image, results)
-    files = list(dict.fromkeys([*explicit, *found]))
+    results = Path(output_dir).resolve() if output_dir is not None else None
+    given = _Given()
+    _collect(image, results, given)
+    files = list(dict.fromkeys([*given.named, *given.found]))
     cases: list[Case] = []
     rest = []
     for path in files:
@@ -51,25 +58,37 @@ def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
             cases.append({"image": str(path), "case": case_name(path), "kind": "nifti"})
         else:
             rest.append(path)
-    series, others = group(rest)
+    series, foreign = group(rest)
+    others = dict.fromkeys(foreign)
     cases += [
         {"image": [str(path) for path in one.paths], "case": one.name, "kind": "dicom"}
         for one in series
     ]
     # What ends like DICOM or was named by the user is reported, the rest lies there by chance.
     reported = {path for path in others if path.suffix.lower() in DICOM_ENDINGS} | (
-        set(explicit) & set(others)
+        set(given.named) & set(others)
     )
-    cases += [
-        {"image": str(path), "case": hashed_name(str(path.absolute())), "kind": "dicom"}
-        for path in others
-        if path in reported
-    ]
+    cases += [_unread(path) for path in others if path in reported]
+    holding = {file.parent for file in files if file not in others or file in reported}
+    used = {folder for place in holding for folder in (place, *place.parents)}
+    cases += [_unread(folder) for folder in dict.fromkeys(given.listed) if folder not in used]
     if not cases:
-        raise SettingError(
-            f"image: {image} holds neither NIfTI nor DICOM; give a CT file, a folder or a pattern"
-        )
+        raise SettingError(_nothing(image, output_dir, given))
     return name_apart(sorted(cases, key=_first_path))
+
+
+def _unread(path: Path) -> Case:
+    """Make a case of what holds no image, so that reading it says why."""
+    return {"image": str(path), "case": hashed_name(str(path.absolute())), "kind": "dicom"}
+
+
+def _nothing(image: Any, output_dir: str | Path | None, given: _Given) -> str:
+    if given.left_out:
+        return (
+            f"image: all that {image} holds are results of a run, or lies in their folder "
+            f"({output_dir}); give a CT, or another folder for the results"
+        )
+    return f"image: {image} holds neither NIfTI nor DICOM; give a CT file, a folder or a pattern"
 
 
 def datalist_cases(datalist: str, key: str) -> list[Case]:
@@ -130,40 +149,102 @@ def _first_path(case: Mapping[str, Any]) -> str:
 
 
 def _path_hash(case: Mapping[str, Any]) -> str:
-    path = str(Path(_first_path(case)).absolute())
-    return hashlib.sha256(path.encode()).hexdigest()[:PATH_DIGITS]
+    path = os.fsencode(Path(_first_path(case)).absolute())
+    return hashlib.sha256(path).hexdigest()[:PATH_DIGITS]
 
 
-def _files(image: Any, results: Path | None) -> tuple[list[Path], list[Path]]:
-    """List the files named by the user, and those found in folders the user named."""
+@dataclass
+class _Given:
+    """What the user's words come to.
+
+    Attributes:
+        named: Files named by the user.
+        found: Files in folders that the user named.
+        listed: Folders that a list names.
+        left_out: Whether results of a run were passed over.
+    """
+
+    named: list[Path] = field(default_factory=list)
+    found: list[Path] = field(default_factory=list)
+    listed: list[Path] = field(default_factory=list)
+    left_out: bool = False
+
+
+def _collect(image: Any, results: Path | None, given: _Given) -> None:
+    """Add what the user gave as `image`."""
     if image is None or image == "":
         raise SettingError("image: give a CT file, a folder or a pattern, as in --image scans/")
     if isinstance(image, list | tuple):
-        explicit: list[Path] = []
-        found: list[Path] = []
         for part in image:
-            named, below = _files(part, results)
-            explicit += named
-            found += below
-        return explicit, found
-    path = Path(image).expanduser()
-    if path.is_dir():
-        return [], [file for file in files_below(path) if not _is_result(file, results)]
-    if path.is_file() and path.suffix.lower() in LIST_ENDINGS:
-        return _files(_listed(path), results)
-    if path.is_file():
-        return [path], []
-    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns
-    if not matches:
+            _collect(part, results, given)
+    elif not _add(_expanded(str(image)), results, given, ()):
         raise SettingError(f"image: {image} does not exist")
-    kept = [match for match in matches if not _is_result(Path(match), results)]
-    return _files(kept, results)
 
 
-def _listed(path: Path) -> list[str]:
-    """Read a text file of paths; relative ones start from its folder, # begins a remark."""
-    lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
-    return [str(path.parent / line) for line in lines if line and not line.startswith("#")]
+def _add(path: Path, results: Path | None, given: _Given, lists: tuple[Path, ...]) -> bool:
+    """Add a file, a folder, the paths in a list or what matches a pattern.
+
+    Args:
+        path: Which.
+        results: Folder whose content is no input.
+        given: Added to.
+        lists: The lists that led here, outermost first.
+
+    Returns:
+        Whether there is any such thing.
+    """
+    if _is(path, Path.is_dir):
+        files = files_below(path)
+        kept = [file for file in files if not _is_result(file, results)]
+        given.found += kept
+        given.left_out |= len(kept) < len(files)
+        given.listed += [path] if lists else []
+        return True
+    if _is(path, Path.is_file):
+        if path.suffix.lower() in LIST_ENDINGS:
+            _add_listed(path, results, given, lists)
+        else:
+            given.named.append(path)
+        return True
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns
+    for match in map(Path, matches):
+        if _is_result(match, results):
+            given.left_out = True
+        elif match == path or not _add(match, results, given, lists):
+            given.named.append(match)  # a link to what is gone, or no file
+    return bool(matches)
+
+
+def _add_listed(path: Path, results: Path | None, given: _Given, lists: tuple[Path, ...]) -> None:
+    """Add the paths in a text file; relative ones start from its folder, # begins a remark."""
+    place = path.resolve()
+    if place in lists:
+        raise SettingError(f"image: the list {path} leads back to itself; take that line out")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise SettingError(f"image: the list {path} is no UTF-8 text; save it as UTF-8") from None
+    for line in lines:
+        if line and not line.startswith("#"):
+            one = path.parent / _expanded(line)
+            if not _add(one, results, given, (*lists, place)):
+                given.named.append(one)
+
+
+def _expanded(text: str) -> Path:
+    """Put the home folder in place of ~; an unknown user's stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Ask the system what a path is; what it cannot look at (a name too long) is nothing."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
 
 
 def files_below(folder: Path) -> list[Path]:
@@ -178,8 +259,10 @@ def _is_visible(file: Path, folder: Path) -> bool:
 
 def _is_result(file: Path, results: Path | None) -> bool:
     """Tell whether an earlier run wrote this file."""
-    if results is not None and results in file.absolute().parents:
+    if results is not None and results in (place := file.parent.resolve(), *place.parents):
         return True
+    if file.name == SCREENED[0]:
+        return file.with_name(SCREENED[1]).exists()
     if not file.name.endswith(SEGMENTATION_ENDING):
         return False
     case = file.name.removesuffix(SEGMENTATION_ENDING)

@@ -19,6 +19,8 @@ from lumbar_bundle.dicom import read_volume
 from lumbar_bundle.inputs import files_below, is_nifti
 from lumbar_bundle.series import group
 
+#: NumPy's kinds of numbers that a CT is stored in; colours and complex numbers are others.
+NUMBER_KINDS = "iuf"
 #: HU of air outside the reconstruction; scanners pad with values down to -3024.
 PADDING_HU = -1024
 #: No CT value lies above what 16 bits hold, metal included.
@@ -72,7 +74,15 @@ class LoadImageCT(Transform):
         reader = NibabelReader(squeeze_non_spatial_dims=False)
         try:
             image: Any = reader.read(path)
+            stored = image.get_data_dtype()
+            if stored.kind not in NUMBER_KINDS:
+                problem = (
+                    f"holds {'colours' if stored.names else 'complex numbers'}, not CT numbers"
+                )
+                raise CaseError(path, problem, "give the CT in HU, as the scanner wrote it")
             array, _ = reader.get_data(image)
+        except CaseError:
+            raise
         except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
             problem = "is no readable NIfTI file or is cut off"
             raise CaseError(path, problem, "copy or convert it again") from error

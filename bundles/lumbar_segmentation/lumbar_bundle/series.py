@@ -60,7 +60,9 @@ def hashed_name(uid: str) -> str:
         >>> hashed_name("1.2.3")
         'series-c47f5b18b8'
     """
-    return f"series-{hashlib.sha256(uid.encode()).hexdigest()[:UID_DIGITS]}"
+    # A path may hold bytes that are no UTF-8.
+    data = uid.encode("utf-8", "surrogateescape")
+    return f"series-{hashlib.sha256(data).hexdigest()[:UID_DIGITS]}"
 
 
 def text(header: pydicom.Dataset, tag: str) -> str:

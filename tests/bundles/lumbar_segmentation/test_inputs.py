@@ -2,6 +2,7 @@
 
 import gzip
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +126,101 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
     (tmp_path / "notes.txt.bak").write_text("")
     with pytest.raises(SettingError, match="neither NIfTI nor DICOM"):
         find_cases(tmp_path)
+
+
+def test_each_line_of_a_list_is_a_case_even_if_nothing_is_there(tmp_path: Path) -> None:
+    """Symptom: one missing path in a list stopped the whole run."""
+    write_nifti(tmp_path / "a.nii.gz")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "gone")
+    lines = ["a.nii.gz", "gone.nii.gz", "gone/scan", "no*.nii.gz", "empty", "link", "x" * 300]
+    (tmp_path / "list.txt").write_text("\n".join(lines))
+    cases = {Path(case["image"]).name: case for case in find_cases(tmp_path / "list.txt")}
+    assert sorted(cases) == sorted(Path(line).name for line in lines)
+    for name in set(cases) - {"a.nii.gz", "empty", "x" * 300}:
+        with pytest.raises(CaseError, match="does not exist; give the path again"):
+            LoadImageCT()(cases[name]["image"])
+    with pytest.raises(CaseError, match="holds 0 DICOM series"):
+        LoadImageCT()(cases["empty"]["image"])
+
+
+def test_a_list_of_folders_gives_a_series_once(tmp_path: Path) -> None:
+    for folder in ("one", "copy"):
+        write_series(tmp_path / folder, body())
+    (tmp_path / "list.txt").write_text("one\ncopy")
+    (case,) = find_cases(tmp_path / "list.txt")
+    assert len(case["image"]) == 5
+
+
+def test_a_link_to_what_is_gone_does_not_exist(tmp_path: Path) -> None:
+    """Symptom: RecursionError."""
+    (tmp_path / "link.nii.gz").symlink_to(tmp_path / "gone.nii.gz")
+    (case,) = find_cases(tmp_path / "link.nii.gz")
+    with pytest.raises(CaseError, match="does not exist"):
+        LoadImageCT()(case["image"])
+
+
+def test_lists_that_lead_back_to_themselves_are_told(tmp_path: Path) -> None:
+    """Symptom: RecursionError."""
+    (tmp_path / "one.txt").write_text("two.txt")
+    (tmp_path / "two.txt").write_text("./one.txt")
+    with pytest.raises(SettingError, match=r"one\.txt leads back to itself; take that line out"):
+        find_cases(tmp_path / "one.txt")
+
+
+@pytest.mark.parametrize("coding", ["latin-1", "utf-16"])
+def test_a_list_in_another_coding_is_named(tmp_path: Path, coding: str) -> None:
+    """Symptom: the codec's own error, without the file."""
+    (tmp_path / "list.txt").write_bytes("Größe.nii.gz".encode(coding))
+    with pytest.raises(SettingError, match=r"list\.txt is no UTF-8 text; save it as UTF-8"):
+        find_cases(tmp_path / "list.txt")
+
+
+def test_the_home_folder_in_a_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Symptom: ~/ct.nii.gz in a list did not exist."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = write_nifti(tmp_path / "home" / "ct.nii.gz")
+    (tmp_path / "list.txt").write_text("~/ct.nii.gz\n~nobody-of-that-name/ct.nii.gz")
+    assert str(path) in [case["image"] for case in find_cases(tmp_path / "list.txt")]
+
+
+def test_results_are_known_however_their_folder_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: with OUT written as scans/../scans/out, its label maps were read as CTs."""
+    write_nifti(tmp_path / "scans" / "ct.nii.gz")
+    write_nifti(tmp_path / "scans" / "out" / "x" / "labels.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    assert names(find_cases("scans", "scans/../scans/out")) == ["ct"]
+    assert names(find_cases("scans/../scans", "scans/out")) == ["ct"]
+    (tmp_path / "link").symlink_to("scans")
+    assert names(find_cases("link", "scans/out")) == ["ct"]
+
+
+def test_the_label_map_of_a_screened_case_is_no_ct(tmp_path: Path) -> None:
+    """Symptom: another run's segmentation.nii.gz became a case."""
+    write_nifti(tmp_path / "ct.nii.gz")
+    write_nifti(tmp_path / "old" / "ct" / "segmentation.nii.gz")
+    (tmp_path / "old" / "ct" / "case.json").write_text("{}")
+    assert names(find_cases(tmp_path)) == ["ct"]
+
+
+def test_input_and_results_in_one_folder_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Symptom: "holds neither NIfTI nor DICOM" for a folder with a CT."""
+    write_nifti(tmp_path / "ct.nii.gz")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SettingError, match=r"in their folder \(\.\); give a CT, or another folder"):
+        find_cases(".", ".")
+
+
+def test_names_that_are_no_utf8_become_cases(tmp_path: Path) -> None:
+    """Symptom: UnicodeEncodeError where such names clash or stand for a series."""
+    strange = os.fsdecode(b"gr\xf6sse")
+    paths = [write_nifti(tmp_path / folder / f"{strange}.nii.gz") for folder in "ab"]
+    (tmp_path / f"{strange}.dcm").write_bytes(b"")
+    assert len(set(names(find_cases(tmp_path)))) == len(paths) + 1
 
 
 def test_a_series_without_uids_is_one_case_named_alike_wherever_it_lies(tmp_path: Path) -> None:
@@ -370,6 +466,21 @@ def test_nifti_without_a_place_in_space(tmp_path: Path) -> None:
 def test_nifti_with_several_volumes(tmp_path: Path) -> None:
     path = write_nifti(tmp_path / "a.nii.gz", np.zeros((4, 4, 4, 3), dtype=np.int16))
     with pytest.raises(CaseError, match=r"shape \(4, 4, 4, 3\) is not one volume"):
+        LoadImageCT()(path)
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (np.dtype([(channel, "u1") for channel in "RGB"]), "holds colours, not CT numbers"),
+        (np.complex64, "holds complex numbers, not CT numbers"),
+    ],
+    ids=["RGB", "complex"],
+)
+def test_nifti_of_no_plain_numbers(tmp_path: Path, kind: Any, message: str) -> None:
+    """Symptom: "unexpected TypeError" for colours; of complex numbers one part was measured."""
+    path = write_nifti(tmp_path / "a.nii.gz", np.zeros((4, 4, 4), dtype=kind))
+    with pytest.raises(CaseError, match=rf"a\.nii\.gz: {message}; give the CT in HU"):
         LoadImageCT()(path)
 
 
