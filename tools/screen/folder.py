@@ -14,11 +14,16 @@ from pathlib import Path
 from typing import Any
 
 from tools.files import write_content, write_json
+from tools.levels import MEASURED_LEVELS
 
 RECORD, REPORT, PAGE, SEGMENTATION = (
     "case.json", "report.json", "report.html", "segmentation.nii.gz"
 )  # fmt: skip
-PICTURE_ENDING = ".png"
+PICTURES = frozenset(
+    f"{stem}.png"
+    for stem in ("sagittal", "sagittal_levels", *(f"axial_{name}" for name in MEASURED_LEVELS))
+)
+"""Every picture of a report; any other is the user's."""
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 """What a case comes to: a level was measured; none could be; the input could not be used."""
@@ -75,8 +80,8 @@ def prepare(folder: Path) -> None:
 
 
 def _is_own(name: str) -> bool:
-    known = {RECORD, REPORT, PAGE, SEGMENTATION}
-    return name in known or name.endswith(PICTURE_ENDING) or name.startswith(".part-")
+    known = {RECORD, REPORT, PAGE, SEGMENTATION, *PICTURES}
+    return name in known or name.startswith(".part-")
 
 
 def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
@@ -95,17 +100,21 @@ def finish(folder: Path, outcome: Outcome, fingerprint: str) -> None:
     Raises:
         OSError: If it cannot be written.
     """
-    written = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    written = {path.name: _sha256(path) for path in sorted(folder.iterdir())
+               if _is_own(path.name)}  # fmt: skip
     content = {**outcome.entry(), "timing_s": dict(outcome.timing_s), "fingerprint": fingerprint}
     write_json(folder / RECORD, {**content, "files": written})
 
 
 def read(folder: Path, fingerprint: str) -> Outcome | None:
-    """Return the outcome of a case that was finished with this very fingerprint, else None."""
+    """Return the outcome of a case that was finished with this very fingerprint, else None.
+
+    A failed case is never finished: what failed it (memory, permission) may have passed.
+    """
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         files = record["files"]
-        if record["fingerprint"] != fingerprint:
+        if record["fingerprint"] != fingerprint or record["status"] == FAILED:
             return None
         if any(_sha256(folder / name) != checksum for name, checksum in files.items()):
             return None

@@ -13,10 +13,11 @@ from tools.__main__ import COMMANDS, INTRO
 from tools.cli import main
 from tools.report import schema
 from tools.screen import command
+from tools.screen.folder import PICTURES
 from tools.volumes import save_nifti
 
 LEVELS = ("L1", "L2", "L3", "L4")
-FILES = {"case.json", "report.json", "report.html", "segmentation.nii.gz", "sagittal.png"}
+FILES = {"case.json", "report.json", "report.html", "segmentation.nii.gz", *PICTURES}
 #: HU-linear against ideal QCT on one phantom scan: noise, beam hardening and outlines together.
 MOST_ERROR_MG_CM3 = 15.0
 
@@ -40,7 +41,7 @@ def screened(ct, tmp_path_factory):
 def test_a_ct_gets_a_report_with_the_density_that_was_put_in(screened, patient):
     report = json.loads((screened / "small" / "report.json").read_text())
     schema.validate(report)
-    assert {path.name for path in (screened / "small").iterdir()} >= FILES
+    assert {path.name for path in (screened / "small").iterdir()} == FILES
     for name in LEVELS:
         level = report["levels"][name]
         assert level["status"] == "measured", level

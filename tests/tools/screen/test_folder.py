@@ -51,6 +51,29 @@ def test_another_fingerprint_is_not_trusted(case):
     assert folder.read(case, "0" * 64) is None
 
 
+@pytest.mark.parametrize("status", ["done", "refused", "failed"])
+def test_only_a_failed_case_is_tried_again(status, tmp_path):
+    """A case that failed for want of memory stayed failed on every later run."""
+    outcome = Outcome("ct", "/data/ct.nii.gz", status, "out of memory")
+    folder.prepare(tmp_path / "ct")
+    folder.finish(tmp_path / "ct", outcome, MARK)
+    assert folder.read(tmp_path / "ct", MARK) == (None if status == "failed" else outcome)
+
+
+@pytest.mark.parametrize("name", ["window.png", "sagittal_mine.png", "axial_L5.png"])
+def test_pictures_of_the_users_own_are_not_deleted(case, name):
+    """Every PNG in a case's folder was taken for the report's."""
+    mine = case / name
+    mine.write_bytes(b"mine")
+    with pytest.raises(ValueError, match="holds other files"):
+        folder.check(case)
+    folder.prepare(case)
+    assert [path.name for path in case.iterdir()] == [name]
+    folder.finish(case, Outcome("ct", "/data/ct.nii.gz", "done"), MARK)
+    mine.write_bytes(b"changed")
+    assert folder.read(case, MARK) is not None
+
+
 def test_preparing_again_clears_results_and_the_leftovers_of_a_kill(case):
     (case / ".part-abc").write_text("half")
     folder.prepare(case)
