@@ -51,7 +51,7 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
         raise cause if isinstance(cause, OSError) else error from None
     except Exception as error:  # one bad case never stops a run
         folders.prepare(folder)
-        outcome = Outcome(case.name, str(case.paths[0]), FAILED, _reason(error))
+        outcome = Outcome(case.name, case.source, FAILED, _reason(error, case))
     folders.finish(folder, outcome, fingerprint)
     return outcome
 
@@ -75,7 +75,7 @@ def _measure(case: scans.Case, folder: Path, settings: Settings, segmentation: A
     except OSError as error:
         raise _OutputError from error
     status, reason = _status(content)
-    return Outcome(case.name, str(case.paths[0]), status, reason, content["timing_s"])
+    return Outcome(case.name, case.source, status, reason, content["timing_s"])
 
 
 def _views(found: chain.Findings) -> list[pictures.PatchView]:
@@ -97,16 +97,25 @@ def _status(content: Mapping[str, Any]) -> tuple[str, str | None]:
     return REFUSED, ", ".join(dict.fromkeys(reasons))
 
 
-def _reason(error: BaseException) -> str:
+def _reason(error: BaseException, case: scans.Case) -> str:
     """Say in one line why a case failed, without the input's path, which may name a patient."""
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(told := getattr(cause, "reason", None), str):
+        # Such as a `CaseError`; a codec's error has a reason too, but none for a user.
+        if isinstance(told := getattr(cause, "reason", None), str) and not isinstance(
+            cause, UnicodeError
+        ):
             return told
         cause = cause.__cause__
-    first = (str(error).splitlines() or [""])[0]
     if isinstance(error, MemoryError):
         return "out of memory; give a machine with more, or a coarser scan"
-    return f"unexpected {type(error).__name__}: {first}"
+    if isinstance(error, OSError) and error.strerror:
+        return f"a file cannot be read ({error.strerror}); give a copy that can"
+    kind = f"unexpected {type(error).__name__}"
+    first = (str(error).splitlines() or [""])[0]
+    names = [path.name for path in case.paths]
+    if os.sep in first or any(name in first for name in names):
+        return f"{kind}; set {TRACEBACK_VARIABLE}=1 to see where"
+    return f"{kind}: {first}"

@@ -28,7 +28,7 @@ from tools.screen import scan as scans
 from tools.screen.case import screen_case
 from tools.screen.settings import Settings, fingerprint
 
-RUN_FILE, TABLE_FILE = "run.json", "results.csv"
+RUN_FILE, TABLE_FILE = scans.RUN_FILES
 
 LEAST_KVP, MOST_KVP = 40.0, 200.0
 """Tube voltages outside this are mistyped, kV."""

@@ -8,6 +8,8 @@ Reading is the segmentation bundle's own, so that both see the same volume.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +25,15 @@ from tools.screen.header import Header
 
 BUNDLE = "lumbar_segmentation"
 
+RUN_FILES = ("run.json", "results.csv")
+"""Files of a run, which lie beside the folders of its cases."""
+
+HASH_DIGITS = 10
+"""Hexadecimal digits in the name of a case whose own cannot name a folder."""
+
+LONGEST_NAME = 200
+"""Bytes of a case's name: folders take 255, and room is left for what tells two of a name apart."""
+
 
 @dataclass(frozen=True)
 class Case:
@@ -37,6 +48,11 @@ class Case:
     name: str
     kind: str
     paths: tuple[Path, ...]
+
+    @property
+    def source(self) -> str:
+        """Its file, or the first file of a series, as text that any file can hold."""
+        return os.fsencode(self.paths[0]).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True)
@@ -98,8 +114,30 @@ def read(case: Case) -> Scan:
 
 def _case(item: Mapping[str, Any]) -> Case:
     image = item["image"]
-    paths = [image] if isinstance(image, str) else image
-    return Case(item["case"], item["kind"], tuple(Path(path) for path in paths))
+    paths = tuple(Path(path) for path in ([image] if isinstance(image, str) else image))
+    name = item["case"]
+    if not _names_a_folder(name):
+        place = hashlib.sha256(os.fsencode(paths[0].absolute()))
+        name = f"case-{place.hexdigest()[:HASH_DIGITS]}"
+    return Case(name, item["kind"], paths)
+
+
+def _names_a_folder(name: str) -> bool:
+    """Tell whether a folder among the results may be called so.
+
+    It must be seen, must not lead elsewhere, and must not be one of the run's own files.
+
+    Examples:
+        >>> [_names_a_folder(name) for name in ("A0001", "..", "", "run.json", "-x")]
+        [True, False, False, False, False]
+    """
+    return (
+        name == name.strip()
+        and not name.startswith((".", "-"))
+        and name.isprintable()  # no line breaks, no bytes that are not UTF-8
+        and 0 < len(os.fsencode(name)) <= LONGEST_NAME
+        and name.casefold() not in RUN_FILES
+    )
 
 
 def _module(name: str) -> ModuleType:
