@@ -84,9 +84,10 @@ def _unread(path: Path) -> Case:
 
 def _nothing(image: Any, output_dir: str | Path | None, given: _Given) -> str:
     if given.left_out:
+        folder = "" if output_dir is None else f" or lies in the folder of results, {output_dir}"
         return (
-            f"image: all that {image} holds are results of a run, or lies in their folder "
-            f"({output_dir}); give a CT, or another folder for the results"
+            f"image: everything in {image} is a result of a run{folder}; give a CT, or another "
+            "folder for the results"
         )
     return f"image: {image} holds neither NIfTI nor DICOM; give a CT file, a folder or a pattern"
 

@@ -211,7 +211,7 @@ def test_input_and_results_in_one_folder_are_told(
     """Symptom: "holds neither NIfTI nor DICOM" for a folder with a CT."""
     write_nifti(tmp_path / "ct.nii.gz")
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SettingError, match=r"in their folder \(\.\); give a CT, or another folder"):
+    with pytest.raises(SettingError, match=r"in the folder of results, \.; give a CT, or another"):
         find_cases(".", ".")
 
 
