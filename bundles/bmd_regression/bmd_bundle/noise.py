@@ -33,6 +33,10 @@ LEAST_SD_HU = 0.1
 MODE_SHARE = 0.25
 #: Windows up to this many times the noise are homogeneous enough to read the correlation from.
 HOMOGENEOUS = 1.25
+#: Voxel edges this close are equal, mm: matrices are stored with 32 bits.
+TIE_MM = 0.01
+#: A voxel's centre this close to the reach, in voxels, lies within.
+ROUNDING = 1e-4
 #: Voxels share noise no further than this, mm: the widest kernels' grain is about 2 mm.
 LONGEST_MM = 8.0
 
@@ -69,13 +73,18 @@ def measure(
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     middle = to_index(affine, centre_mm)
     box = tuple(
-        slice(max(0, int(at - REACH_MM / step)), max(0, min(size, int(at + REACH_MM / step) + 2)))
+        slice(
+            max(0, int(np.ceil(at - REACH_MM / step - ROUNDING))),
+            max(0, min(size, int(np.floor(at + REACH_MM / step + ROUNDING)) + 1)),
+        )
         for at, step, size in zip(middle, spacing, image.shape, strict=True)
     )
     values = np.asarray(image[box], dtype=np.float32)
-    # The two finest axes: a window across thick slices would hold anatomy.
+    # The two finest axes: a window across thick slices would hold anatomy. Of equal ones the axis
+    # nearest the patient's is left out, so that the array's order does not matter.
     sizes = [1, 1, 1]
-    for axis in np.argsort(spacing, kind="stable")[:2]:
+    upright = np.abs(affine[2, :3]) / spacing
+    for axis in np.lexsort((upright, np.round(spacing / TIE_MM)))[:2]:
         sizes[axis] = max(3, 2 * round((WINDOW_MM / spacing[axis] - 1) / 2) + 1)
     count = int(np.prod(sizes))
     if values.size == 0 or any(size > side for size, side in zip(sizes, values.shape, strict=True)):
