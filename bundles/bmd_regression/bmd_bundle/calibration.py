@@ -47,6 +47,9 @@ SCANNER_SPREAD = 0.092
 WATER_SD_HU = 4.0
 #: Voltages that an unknown one may be instead of the usual, kV.
 POSSIBLE_KVP = (100.0, 140.0)
+#: Standard error of a mean HU whose noise could not be measured, HU (design): the limit from which
+#: `tools screen` calls a level noisy. None would make the worst-known levels look the surest.
+UNKNOWN_NOISE_HU = 5.0
 #: Normal quantile of a two-sided 95 % interval.
 QUANTILE_95 = 1.96
 
@@ -216,7 +219,7 @@ def errors(
 
     Args:
         density: Density, mg/cm³ of the calibration's mineral.
-        standard_error_hu: Of the mean HU, from noise; None counts as 0.
+        standard_error_hu: Of the mean HU, from noise; None, not known, as `UNKNOWN_NOISE_HU`.
         calibration: The line in use.
         kvp_known: Whether the tube voltage is known; else it may be any of `POSSIBLE_KVP`.
 
@@ -224,13 +227,14 @@ def errors(
         `scanner` (slope over scanners and patients), `water` (offset), `noise`, `kvp`.
     """
     slope = calibration.slope_hu_per_mg_cm3
+    noise = UNKNOWN_NOISE_HU if standard_error_hu is None else standard_error_hu
     lowest, highest = (_slope(kvp) for kvp in POSSIBLE_KVP)
     # A uniform spread between the slopes that the possible voltages give.
     spread_kvp = abs(lowest - highest) / math.sqrt(12) / _slope(USUAL_KVP)
     return {
         "scanner": abs(density) * calibration.spread,
         "water": WATER_SD_HU / slope,
-        "noise": (standard_error_hu or 0.0) / slope,
+        "noise": noise / slope,
         "kvp": 0.0 if kvp_known else abs(density) * spread_kvp,
     }
 
@@ -247,7 +251,7 @@ def interval_95(
 
     Args:
         density: Density, mg/cm³ of the calibration's mineral.
-        standard_error_hu: Of the mean HU, from noise; None counts as 0.
+        standard_error_hu: Of the mean HU, from noise; None, not known, as `UNKNOWN_NOISE_HU`.
         calibration: The line in use.
         kvp_known: Whether the tube voltage is known.
 

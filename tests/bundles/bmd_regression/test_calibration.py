@@ -10,6 +10,7 @@ from bmd_bundle.calibration import (
     KVP_RANGE,
     LIMITS_MG_CM3,
     QUANTILE_95,
+    UNKNOWN_NOISE_HU,
     Calibration,
     CalibrationError,
     category,
@@ -91,15 +92,26 @@ def test_interval_widens_with_noise_and_doubt():
     widths = [
         high - low
         for low, high in (
-            interval_95(90.0, None, line),
+            interval_95(90.0, 0.0, line),
             interval_95(90.0, 6.0, line),
             interval_95(90.0, 6.0, line, kvp_known=False),
         )
     ]
     assert widths[0] < widths[1] < widths[2]
     own = Calibration("site", "HA", 120.0, "CT 1", 1.3, 0.0, spread=0.03)
-    low, high = interval_95(90.0, None, own)
+    low, high = interval_95(90.0, 0.0, own)
     assert high - low < widths[0] / 2
+
+
+def test_noise_that_is_not_known_counts_as_much():
+    """It counted as none: the levels known worst had the narrowest intervals."""
+    from tools.screen.facts import DEFAULT
+
+    line = reference(120)
+    assert UNKNOWN_NOISE_HU == DEFAULT.standard_error_hu
+    assert errors(90.0, None, line)["noise"] == pytest.approx(UNKNOWN_NOISE_HU / 1.33251)
+    assert interval_95(90.0, None, line) == interval_95(90.0, UNKNOWN_NOISE_HU, line)
+    assert errors(90.0, 0.0, line)["noise"] == 0
 
 
 def test_fat_error_is_the_physics():
