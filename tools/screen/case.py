@@ -14,7 +14,7 @@ import numpy as np
 from tools.cli import TRACEBACK_VARIABLE
 from tools.files import write_json
 from tools.report import html, pictures, schema
-from tools.screen import assemble, chain, gate
+from tools.screen import assemble, chain, gate, places
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.folder import DONE, FAILED, REFUSED, Outcome
@@ -52,7 +52,7 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
     except Exception as error:  # one bad case never stops a run
         folders.prepare(folder)
         outcome = Outcome(case.name, case.source, FAILED, _reason(error, case))
-    folders.finish(folder, outcome, fingerprint)
+    folders.finish(folder, outcome, fingerprint, places.origin(case))
     return outcome
 
 

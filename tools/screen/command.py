@@ -12,8 +12,9 @@ import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,11 +25,14 @@ from tools import versions
 from tools.files import exclusive, write_content, write_json
 from tools.report import rows
 from tools.screen import folder as folders
+from tools.screen import places
 from tools.screen import scan as scans
 from tools.screen.case import screen_case
 from tools.screen.settings import Settings, fingerprint
 
 RUN_FILE, TABLE_FILE = scans.RUN_FILES
+
+NOT_REACHED = "not measured, as the run stopped before; give the same command again"
 
 LEAST_KVP, MOST_KVP = 40.0, 200.0
 """Tube voltages outside this are mistyped, kV."""
@@ -46,8 +50,9 @@ def screen(
 
     Finds and names L1 to L4, measures the trabecular bone of each, and writes to OUT/CASE:
     report.html to read, report.json for programs, segmentation.nii.gz on the CT's own grid, and
-    pictures. OUT/results.csv has a row for every level, OUT/run.json an entry for every input. What
-    cannot be measured is refused with a reason. Research use only.
+    pictures. OUT/results.csv has a row for every level, OUT/run.json an entry for every input,
+    earlier runs into OUT included. What cannot be measured is refused with a reason. Research use
+    only.
 
     Args:
         input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line.
@@ -69,53 +74,95 @@ def screen(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"OUT names a file, not a folder: {out}")
-    cases = scans.find(input, out)
+    cases = places.assign(scans.find(input, out), out)
     for case in cases:
         folders.check(out / case.name)
     settings = Settings(device=device, kvp=kvp, allow_contrast=allow_contrast)
     settings.segmentation()  # missing or damaged weights are no case's fault
     out.mkdir(parents=True, exist_ok=True)
+    asked = {"input": str(input), "out": str(out), **asdict(settings), "overwrite": overwrite}
+    outcomes: list[folders.Outcome] = []
     begin = time.perf_counter()
     with exclusive(out):
-        outcomes = _screen_all(cases, out, settings, overwrite)
-        summary = _summarize(outcomes)
-        write_content(out / TABLE_FILE, rows.table(_rows(outcomes, out)))
-        write_json(
-            out / RUN_FILE,
-            {
-                "software": versions.describe(),
-                "arguments": {"input": str(input), "out": str(out), **asdict(settings)},
-                "seconds": round(time.perf_counter() - begin, 2),
-                "stages_median_s": _stages(outcomes),
-                "counts": summary,
-                "cases": [outcome.entry() for outcome in outcomes],
-            },
-        )
-    words = ", ".join(f"{count} {status}" for status, count in summary.items())
-    print(f"{len(outcomes)} cases: {words}")
-    if len(outcomes) == 1 and outcomes[0].reason:
-        print(f"{outcomes[0].status}: {outcomes[0].reason}")
-    reports = [out / outcome.case / folders.PAGE for outcome in outcomes]
-    shown = [page for page in reports if page.is_file()]
-    print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / TABLE_FILE}")
+        try:
+            for outcome in _screen_each(cases, out, settings, overwrite):
+                outcomes.append(outcome)  # noqa: PERF402 - what came before an error is kept
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                _write_run(out, cases, outcomes, asked, time.perf_counter() - begin)
+            raise
+        _write_run(out, cases, outcomes, asked, time.perf_counter() - begin)
+    _tell(outcomes, out)
 
 
-def _screen_all(
+def _screen_each(
     cases: Sequence[scans.Case], out: Path, settings: Settings, overwrite: bool
-) -> list[folders.Outcome]:
-    """Do what is missing; return every case's outcome in the order given."""
-    outcomes = []
+) -> Iterator[folders.Outcome]:
+    """Do what is missing; yield every case's outcome in the order given."""
     counts: Counter[str] = Counter()
     with tqdm(cases, unit="case", desc="screen", file=sys.stderr) as bar:
         for case in bar:
             mark = fingerprint(case, settings)
             place = out / case.name
             outcome = None if overwrite else folders.read(place, mark)
-            outcome = outcome or screen_case(case, place, settings, mark)
-            outcomes.append(outcome)
+            if outcome is None:
+                outcome = screen_case(case, place, settings, mark)
             counts[outcome.status] += 1
             bar.set_postfix(counts)
-    return outcomes
+            yield replace(outcome, source=case.source)  # an earlier run may have spelt it otherwise
+
+
+def _write_run(
+    out: Path,
+    cases: Sequence[scans.Case],
+    outcomes: Sequence[folders.Outcome],
+    asked: Mapping[str, Any],
+    seconds: float,
+) -> None:
+    """Write what is told of all cases among the results, also of those of earlier runs.
+
+    Args:
+        out: Folder of the results.
+        cases: Inputs of this run; one that it did not come to counts as failed.
+        outcomes: Of those that it did come to.
+        asked: Arguments of this run.
+        seconds: That it took.
+
+    Raises:
+        OSError: If a file cannot be written; the other is written if it can be.
+    """
+    known = {case.name: _not_reached(case) for case in cases} | folders.earlier(out)
+    known |= {outcome.case: outcome for outcome in outcomes}
+    every = [known[name] for name in sorted(known)]
+    try:
+        write_content(out / TABLE_FILE, rows.table(_rows(every, out)))
+    finally:
+        write_json(
+            out / RUN_FILE,
+            {
+                "software": versions.describe(),
+                "arguments": dict(asked),
+                "seconds": round(seconds, 2),
+                "stages_median_s": _stages(every),
+                "counts": _summarize(every),
+                "cases": [outcome.entry() for outcome in every],
+            },
+        )
+
+
+def _not_reached(case: scans.Case) -> folders.Outcome:
+    return folders.Outcome(case.name, case.source, folders.FAILED, NOT_REACHED)
+
+
+def _tell(outcomes: Sequence[folders.Outcome], out: Path) -> None:
+    """Print what this run came to, and where to read it."""
+    words = ", ".join(f"{count} {status}" for status, count in _summarize(outcomes).items())
+    print(f"{len(outcomes)} case{'' if len(outcomes) == 1 else 's'}: {words}")
+    if len(outcomes) == 1 and outcomes[0].reason:
+        print(f"{outcomes[0].status}: {outcomes[0].reason}")
+    reports = [out / outcome.case / folders.PAGE for outcome in outcomes]
+    shown = [page for page in reports if page.is_file()]
+    print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / TABLE_FILE}")
 
 
 def _summarize(outcomes: Sequence[folders.Outcome]) -> dict[str, int]:
@@ -126,7 +173,8 @@ def _summarize(outcomes: Sequence[folders.Outcome]) -> dict[str, int]:
 def _rows(outcomes: Sequence[folders.Outcome], out: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of results.csv: four for a case with a report, one for a failed one."""
     for outcome in outcomes:
-        report = folders.read_report(out / outcome.case)
+        failed = outcome.status == folders.FAILED
+        report = None if failed else folders.read_report(out / outcome.case)
         said = (outcome.source, outcome.status)
         if report is None:
             yield from rows.of_failure(outcome.case, *said, outcome.reason or "")

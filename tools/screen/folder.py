@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,8 @@ PICTURES = frozenset(
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 """What a case comes to: a level was measured; none could be; the input could not be used."""
+
+HARMED = "its report was changed or removed since; screen its input again"
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,29 @@ class Outcome:
         """Its entry in run.json."""
         return {"case": self.case, "input": self.source, "status": self.status,
                 "reason": self.reason}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Record:
+    """Content of case.json.
+
+    Attributes:
+        outcome: What the case came to.
+        fingerprint: Of everything the results depend on.
+        origin: Of where the input lies.
+        files: Name -> SHA-256 of each file of the folder.
+    """
+
+    outcome: Outcome
+    fingerprint: str
+    origin: str
+    files: Mapping[str, str]
+
+    def content(self) -> dict[str, Any]:
+        """The record as JSON holds it."""
+        return {**self.outcome.entry(), "timing_s": dict(self.outcome.timing_s),
+                "fingerprint": self.fingerprint, "origin": self.origin,
+                "files": dict(self.files)}  # fmt: skip
 
 
 def check(folder: Path) -> None:
@@ -94,16 +119,41 @@ def write(folder: Path, files: Mapping[str, str | bytes]) -> None:
         write_content(folder / name, content)
 
 
-def finish(folder: Path, outcome: Outcome, fingerprint: str) -> None:
+def finish(folder: Path, outcome: Outcome, fingerprint: str, origin: str) -> None:
     """Write the record that makes the folder trusted.
+
+    Args:
+        folder: The case's.
+        outcome: What it came to.
+        fingerprint: Of everything the results depend on.
+        origin: Of where the input lies, see `places.origin`.
 
     Raises:
         OSError: If it cannot be written.
     """
-    written = {path.name: _sha256(path) for path in sorted(folder.iterdir())
-               if _is_own(path.name)}  # fmt: skip
-    content = {**outcome.entry(), "timing_s": dict(outcome.timing_s), "fingerprint": fingerprint}
-    write_json(folder / RECORD, {**content, "files": written})
+    own = sorted(path for path in folder.iterdir() if _is_own(path.name))
+    record = Record(outcome, fingerprint, origin, {path.name: _sha256(path) for path in own})
+    write_json(folder / RECORD, record.content())
+
+
+def record(folder: Path) -> Record | None:
+    """Return what a case's folder says about itself, None where it holds no record of ours."""
+    try:
+        content = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        said = [content[key] for key in ("case", "input", "status", "fingerprint", "origin")]
+        reason, timing_s, files = content["reason"], content["timing_s"], content["files"]
+        if not all(isinstance(text, str) for text in said) or said[0] != folder.name:
+            return None
+        outcome = Outcome(said[0], said[1], said[2], reason, dict(timing_s))
+        return Record(outcome, said[3], said[4], dict(files))
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+
+
+def records(out: Path) -> dict[str, Record]:
+    """Return the records of all cases among the results, by name, in order."""
+    found = {path.parent.name: record(path.parent) for path in out.glob(f"*/{RECORD}")}
+    return {name: one for name, one in sorted(found.items()) if one is not None}
 
 
 def read(folder: Path, fingerprint: str) -> Outcome | None:
@@ -111,17 +161,32 @@ def read(folder: Path, fingerprint: str) -> Outcome | None:
 
     A failed case is never finished: what failed it (memory, permission) may have passed.
     """
-    try:
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
-        files = record["files"]
-        if record["fingerprint"] != fingerprint or record["status"] == FAILED:
-            return None
-        if any(_sha256(folder / name) != checksum for name, checksum in files.items()):
-            return None
-        return Outcome(record["case"], record["input"], record["status"], record["reason"],
-                       record["timing_s"])  # fmt: skip
-    except (OSError, ValueError, LookupError, TypeError, AttributeError):
+    found = record(folder)
+    if found is None or found.fingerprint != fingerprint or found.outcome.status == FAILED:
         return None
+    return found.outcome if _is_as_written(folder, found.files) else None
+
+
+def earlier(out: Path) -> dict[str, Outcome]:
+    """Return what all cases among the results came to, by name.
+
+    Only their reports are read again, as a folder may hold thousands.
+    """
+    outcomes = {}
+    for name, one in records(out).items():
+        report = {key: value for key, value in one.files.items() if key == REPORT}
+        harmed = not _is_as_written(out / name, report)
+        outcomes[name] = (
+            replace(one.outcome, status=FAILED, reason=HARMED) if harmed else one.outcome
+        )
+    return outcomes
+
+
+def _is_as_written(folder: Path, files: Mapping[str, str]) -> bool:
+    try:
+        return all(_sha256(folder / name) == checksum for name, checksum in files.items())
+    except OSError:
+        return False
 
 
 def read_report(folder: Path) -> dict[str, Any] | None:

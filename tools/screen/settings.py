@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tools import __version__, bundles, sources
+from tools.screen.places import real
 from tools.screen.scan import BUNDLE, Case
 
 MEASURING = "bmd_regression"
@@ -63,7 +64,7 @@ def fingerprint(case: Case, settings: Settings) -> str:
     """
     files = []
     for path in case.paths:
-        whole = str(path.resolve())  # however the command spelt it
+        whole = str(real(path))  # however the command spelt it
         try:
             state = path.stat()
             files.append([whole, state.st_size, state.st_mtime_ns])

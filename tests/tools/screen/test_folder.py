@@ -7,7 +7,7 @@ import pytest
 from tools.screen import folder
 from tools.screen.folder import Outcome
 
-MARK = "f" * 64
+MARK, ORIGIN = "f" * 64, "e" * 64
 
 
 @pytest.fixture
@@ -16,7 +16,9 @@ def case(tmp_path):
     place = tmp_path / "out" / "ct"
     folder.prepare(place)
     folder.write(place, {"report.json": '{"schema": 1}', "sagittal.png": b"\x89PNG"})
-    folder.finish(place, Outcome("ct", "/data/ct.nii.gz", "done", None, {"load": 0.5}), MARK)
+    folder.finish(
+        place, Outcome("ct", "/data/ct.nii.gz", "done", None, {"load": 0.5}), MARK, ORIGIN
+    )
     return place
 
 
@@ -56,7 +58,7 @@ def test_only_a_failed_case_is_tried_again(status, tmp_path):
     """A case that failed for want of memory stayed failed on every later run."""
     outcome = Outcome("ct", "/data/ct.nii.gz", status, "out of memory")
     folder.prepare(tmp_path / "ct")
-    folder.finish(tmp_path / "ct", outcome, MARK)
+    folder.finish(tmp_path / "ct", outcome, MARK, ORIGIN)
     assert folder.read(tmp_path / "ct", MARK) == (None if status == "failed" else outcome)
 
 
@@ -69,7 +71,7 @@ def test_pictures_of_the_users_own_are_not_deleted(case, name):
         folder.check(case)
     folder.prepare(case)
     assert [path.name for path in case.iterdir()] == [name]
-    folder.finish(case, Outcome("ct", "/data/ct.nii.gz", "done"), MARK)
+    folder.finish(case, Outcome("ct", "/data/ct.nii.gz", "done"), MARK, ORIGIN)
     mine.write_bytes(b"changed")
     assert folder.read(case, MARK) is not None
 
