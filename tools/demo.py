@@ -108,7 +108,9 @@ def demo(
     drawn = time.perf_counter()
     print(f"drawn in {drawn - begin:.0f} s; writing and screening it ...", flush=True)
     _write_volumes(case, folder)
-    screen(str(folder / SCAN), folder / RESULTS, overwrite=True)
+    # A NIfTI file does not say its tube voltage, but what drew it does.
+    kvp = float(case.truth["scan"]["kvp"])
+    screen(str(folder / SCAN), folder / RESULTS, kvp=kvp, overwrite=True)
     report = folders.read_report(folder / RESULTS / case_name(SCAN))
     _write_page(case, folder, seed, size, report["levels"] if report else {})
     print(f"truth beside it: {folder / REPORT}; done in {time.perf_counter() - begin:.0f} s")

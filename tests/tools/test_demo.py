@@ -42,7 +42,7 @@ def box_case() -> Case:
         }
     core = (labels > 0).astype(np.uint8)
     image = np.where(labels > 0, 300, 40).astype(np.int16)
-    scan = {"kvp": 120.0, "kernel": "soft", "thickness_mm": 2.0}
+    scan = {"kvp": 110.0, "kernel": "soft", "thickness_mm": 2.0}
     truth = {"sex": "F", "age": 61.0, "scanner": "A", "fractured": False, "scan": scan}
     return Case(image, labels, core, np.zeros_like(core), affine, {**truth, "levels": levels})
 
@@ -56,9 +56,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         noted.append((recipe, seed, index))
         return box_case()
 
-    def screen(given: str, out: Path, overwrite: bool) -> None:
-        """Measure L2 alone."""
+    def screen(given: str, out: Path, kvp: float, overwrite: bool) -> None:
+        """Measure L2 alone; `box_case` has another voltage than the 120 kV assumed without one."""
         assert Path(given).is_file()
+        assert kvp == 110.0  # the report warned of an unknown voltage that the recipe had said
         assert overwrite
         found = {"bmd_hu_linear_mg_cm3": 104.26, "bmd_interval_95_mg_cm3": [94.0, 115.0]}
         none = dict.fromkeys(found)
