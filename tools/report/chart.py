@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from tools.phantom.physics.qct import ha_to_k2hpo4, k2hpo4_to_ha
 from tools.report import words
+from tools.report.minerals import to_ha, to_k2hpo4
 from tools.report.schema import density
 
 AXIS_MG_CM3 = (0.0, 200.0)
@@ -120,7 +120,7 @@ def chart(report: Mapping[str, Any]) -> str:
 
 def _bands(scale: Scale, foot: float) -> Iterator[str]:
     """Yield the categories' ranges with their names."""
-    first, second = (k2hpo4_to_ha(limit) for limit in scale.limits)
+    first, second = (to_ha(limit) for limit in scale.limits)
     edges = (scale.low, first, second, scale.high)
     for low, high, (kind, name) in zip(edges[:-1], edges[1:], RANGES.items(), strict=True):
         width = f"{100 * (scale.share(high) - scale.share(low)):.2f}%"
@@ -137,9 +137,9 @@ def _bands(scale: Scale, foot: float) -> Iterator[str]:
 def _axes(scale: Scale, foot: float) -> Iterator[str]:
     """Yield both minerals' ticks and numbers: K2HPO4 above, HA below."""
     yield _text("0%", 11, "K₂HPO₄-equivalent, mg/cm³", "soft")
-    tick = math.ceil(ha_to_k2hpo4(scale.low) / K2HPO4_STEP_MG_CM3) * K2HPO4_STEP_MG_CM3
-    while scale.low <= k2hpo4_to_ha(tick) <= scale.high:
-        x = scale.at(k2hpo4_to_ha(tick))
+    tick = math.ceil(to_k2hpo4(scale.low) / K2HPO4_STEP_MG_CM3) * K2HPO4_STEP_MG_CM3
+    while scale.low <= to_ha(tick) <= scale.high:
+        x = scale.at(to_ha(tick))
         kind = "limit-text" if tick in scale.limits else "soft"
         yield f'<line class="tick" x1="{x}" x2="{x}" y1="{TOP - 24}" y2="{TOP - 18}"/>'
         yield _text(x, TOP - 28, f"{tick:.0f}", kind, "middle")
@@ -151,7 +151,7 @@ def _axes(scale: Scale, foot: float) -> Iterator[str]:
         yield _text(x, foot + 18, f"{tick:.0f}", "soft", "middle")
         tick += AXIS_STEP_MG_CM3
     for limit in scale.limits:
-        ha = k2hpo4_to_ha(limit)
+        ha = to_ha(limit)
         yield _text(scale.at(ha), foot + 33, f"{ha:.1f}", "limit-text", "middle")
     yield _text("0%", foot + 33, "HA, mg/cm³", "soft")
     yield _beside(TOP - 5, "HA (95 %)", "soft")
@@ -212,7 +212,7 @@ def _spoken(report: Mapping[str, Any]) -> str:
         said.append(f"{name} " + ("none" if value is None else f"{value:.0f}"))
     mean = report["patient"]["mean_bmd_mg_cm3"]
     said.append("mean " + ("none" if mean is None else f"{mean:.0f}"))
-    low, high = (k2hpo4_to_ha(float(one)) for one in report["patient"]["thresholds_mg_cm3"])
+    low, high = (to_ha(float(one)) for one in report["patient"]["thresholds_mg_cm3"])
     return escape(
         f"Density in mg/cm³ HA: {', '.join(said)}. Limits at {low:.1f} and {high:.1f} mg/cm³ HA, "
         "which are 80 and 120 mg/cm³ K2HPO4. The same numbers are in the table below."

@@ -14,10 +14,9 @@ from typing import Any
 
 import jsonschema
 
-SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
+from tools.report.minerals import category, to_k2hpo4
 
-THRESHOLDS_MG_CM3 = (80.0, 120.0)
-"""Limits of osteoporosis and of the normal range, mg/cm³ K2HPO4 (ACR, S2)."""
+SCHEMA_FILE = Path(__file__).with_name("report.schema.json")
 
 ROUNDING_MG_CM3 = 0.1
 """What rounding for the file may move a number by, mg/cm³."""
@@ -34,7 +33,8 @@ def validate(report: Mapping[str, Any]) -> None:
     """Refuse a report that its readers could not rely on.
 
     Besides the schema, the numbers must agree with each other: intervals hold their value, the mean
-    is over measured levels, and the category is that of the mean.
+    is that of measured levels without a suspected fracture, and its K2HPO4-equivalent and category
+    are those of the mean.
 
     Args:
         report: Content of report.json; Python's own numbers, not NumPy's.
@@ -70,18 +70,6 @@ def density(level: Mapping[str, Any]) -> float | None:
     return value
 
 
-def category(k2hpo4_mg_cm3: float) -> str:
-    """Name the range of a density: the limits themselves are osteopenia (ACR, S2).
-
-    >>> [category(value) for value in (79.9, 80.0, 120.0, 120.1)]
-    ['osteoporosis', 'osteopenia', 'osteopenia', 'normal']
-    """
-    low, high = THRESHOLDS_MG_CM3
-    if k2hpo4_mg_cm3 < low:
-        return "osteoporosis"
-    return "osteopenia" if k2hpo4_mg_cm3 <= high else "normal"
-
-
 def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what a JSON Schema cannot say."""
     levels, patient = report["levels"], report["patient"]
@@ -93,18 +81,38 @@ def _contradictions(report: Mapping[str, Any]) -> Iterator[str]:
         )
         if density(level) is not None and report["calibration"] is None:
             yield f"levels.{name} has a density, but calibration is null; name what converted it"
-    for name in patient["levels_used"]:
-        if name not in levels or levels[name]["status"] != "measured":
-            yield f"patient.levels_used holds {name}, which was not measured; leave it out"
-        elif density(levels[name]) is None:
-            yield f"patient.levels_used holds {name}, which has no density; leave it out"
-    mean = patient["mean_bmd_mg_cm3"]
+    yield from _wrong_mean(patient, levels)
+    mean, value = patient["mean_bmd_mg_cm3"], patient["mean_bmd_k2hpo4_mg_cm3"]
     yield from _outside("patient.mean_interval_95_mg_cm3", mean, patient["mean_interval_95_mg_cm3"])
-    named, value = patient["category"], patient["mean_bmd_k2hpo4_mg_cm3"]
+    if mean is not None and abs(to_k2hpo4(mean) - value) > ROUNDING_MG_CM3:
+        yield (
+            f"patient.mean_bmd_k2hpo4_mg_cm3 is {value}, but {mean} mg/cm³ HA are "
+            f"{to_k2hpo4(mean):.1f} mg/cm³ K2HPO4"
+        )
+    named = patient["category"]
     if named is not None:
         possible = {category(value + shift) for shift in (-ROUNDING_MG_CM3, 0, ROUNDING_MG_CM3)}
         if named not in possible:
             yield f"patient.category is {named}, but {value} mg/cm³ K2HPO4 lies in another range"
+
+
+def _wrong_mean(patient: Mapping[str, Any], levels: Mapping[str, Any]) -> Iterator[str]:
+    """Yield levels that may not be in the mean, and a mean that is not theirs."""
+    used = patient["levels_used"]
+    for name in used:
+        if name not in levels or levels[name]["status"] != "measured":
+            yield f"patient.levels_used holds {name}, which was not measured; leave it out"
+        elif density(levels[name]) is None:
+            yield f"patient.levels_used holds {name}, which has no density; leave it out"
+        elif "fracture_suspected" in levels[name]["warnings"]:
+            yield f"patient.levels_used holds {name}, which may be fractured; leave it out"
+    known = [density(levels[name]) for name in used if name in levels]
+    mean, densities = patient["mean_bmd_mg_cm3"], [value for value in known if value is not None]
+    if mean is None or not densities:
+        return
+    expected = sum(densities) / len(densities)
+    if abs(mean - expected) > ROUNDING_MG_CM3:
+        yield f"patient.mean_bmd_mg_cm3 is {mean}, but the mean of levels_used is {expected:.1f}"
 
 
 def _outside(key: str, value: float | None, interval: list[float] | None) -> Iterator[str]:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from tools.phantom.physics.qct import ha_to_k2hpo4
 from tools.report import words
+from tools.report.minerals import to_k2hpo4
 from tools.report.schema import density
 
 SAID_ABOVE = words.SCAN_WIDE - {"contrast"}
@@ -105,7 +105,7 @@ def _number(value: float | None, digits: int = 0) -> str:
 
 
 def _k2hpo4(ha_mg_cm3: float | None) -> str:
-    return _number(None if ha_mg_cm3 is None else ha_to_k2hpo4(ha_mg_cm3), 1)
+    return _number(None if ha_mg_cm3 is None else to_k2hpo4(ha_mg_cm3), 1)
 
 
 def _interval(interval: Sequence[float] | None) -> str:

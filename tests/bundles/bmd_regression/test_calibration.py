@@ -108,7 +108,7 @@ def test_noise_that_is_not_known_counts_as_much():
     from tools.screen.facts import DEFAULT
 
     line = reference(120)
-    assert UNKNOWN_NOISE_HU == DEFAULT.standard_error_hu
+    assert DEFAULT.standard_error_hu == UNKNOWN_NOISE_HU
     assert errors(90.0, None, line)["noise"] == pytest.approx(UNKNOWN_NOISE_HU / 1.33251)
     assert interval_95(90.0, None, line) == interval_95(90.0, UNKNOWN_NOISE_HU, line)
     assert errors(90.0, 0.0, line)["noise"] == 0

@@ -33,7 +33,9 @@ def enhanced() -> dict[str, Any]:
 def with_network() -> dict[str, Any]:
     """Levels that the network measured beside HU-linear."""
     level = made_up.level(bmd_cnn_mg_cm3=95.5)
-    return made_up.report(dict.fromkeys(LEVELS, level))
+    return made_up.report(
+        dict.fromkeys(LEVELS, level), mean_bmd_mg_cm3=95.5, mean_bmd_k2hpo4_mg_cm3=89.4
+    )
 
 
 REPORTS = [

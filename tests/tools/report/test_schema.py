@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 
 from tests.tools.report import made_up
-from tools.report.schema import category, schema, validate
+from tools import bundles
+from tools.report import minerals
+from tools.report.schema import schema, validate
 from tools.report.words import FINDINGS
 
 NONE = dict.fromkeys(("L1", "L2", "L3", "L4"), made_up.missing("no_anchor"))
@@ -145,6 +147,24 @@ def drop(path: str) -> Callable[[dict[str, Any]], None]:
         pytest.param(
             change("levels.L3", made_up.missing("thick")), "L3, which was not", id="used, refused"
         ),
+        pytest.param(
+            change("levels.L1.warnings", ["fracture_suspected"]),
+            "L1, which may be fractured",
+            id="used, fractured",
+        ),
+        pytest.param(
+            change("patient.mean_bmd_mg_cm3", 97.0), "mean of levels_used is 98.0", id="other mean"
+        ),
+        pytest.param(
+            change("levels.L2.bmd_cnn_mg_cm3", 102.0),
+            "mean of levels_used is 99.0",
+            id="mean not of the densities that count",
+        ),
+        pytest.param(
+            change("patient.mean_bmd_k2hpo4_mg_cm3", 98.0),
+            "98.0 mg/cm³ HA are 91.6 mg/cm³ K2HPO4",
+            id="minerals that do not match",
+        ),
         pytest.param(change("calibration", None), "calibration is null", id="unnamed calibration"),
     ],
 )
@@ -161,6 +181,10 @@ def test_a_wrong_report_is_refused_in_one_line(
 
 def test_a_rounded_mean_may_keep_its_category() -> None:
     just_below = made_up.report(
+        dict.fromkeys(
+            ("L1", "L2", "L3", "L4"),
+            made_up.level(bmd_hu_linear_mg_cm3=84.65, bmd_interval_95_mg_cm3=[75.0, 95.0]),
+        ),
         mean_bmd_mg_cm3=84.7,
         mean_interval_95_mg_cm3=[75.0, 95.0],
         mean_bmd_k2hpo4_mg_cm3=80.0,
@@ -168,7 +192,7 @@ def test_a_rounded_mean_may_keep_its_category() -> None:
         borderline=True,
     )
     validate(just_below)
-    assert category(79.98) == "osteoporosis"
+    assert minerals.category(79.98) == "osteoporosis"
 
 
 def objects(node: Any) -> Iterator[dict[str, Any]]:
@@ -193,3 +217,13 @@ def test_no_object_takes_unknown_keys() -> None:
 
 def test_every_code_has_its_words() -> None:
     assert set(schema()["$defs"]["code"]["enum"]) == set(FINDINGS)
+
+
+def test_limits_are_those_of_the_bundle_that_measures() -> None:
+    """The report had its own limits and conversion beside the bundle's."""
+    calibration = bundles.module("bmd_regression", "bmd_bundle.calibration")
+    limits = schema()["properties"]["patient"]["properties"]["thresholds_mg_cm3"]["const"]
+    assert tuple(limits) == calibration.LIMITS_MG_CM3
+    assert [minerals.to_ha(limit) for limit in limits] == pytest.approx([84.68, 130.68])
+    assert minerals.to_k2hpo4(minerals.to_ha(100.0)) == pytest.approx(100.0)
+    assert [minerals.category(limit) for limit in limits] == ["osteopenia", "osteopenia"]
