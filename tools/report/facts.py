@@ -27,8 +27,8 @@ MINERALS = (
 
 INTERVAL = (
     "Against QCT. It holds the spread between scanners and patients' sizes, the offset of water, "
-    "noise, and an unknown tube voltage. Levels share most of these, so the mean's interval is no "
-    "narrower than theirs."
+    "noise (5 HU where it could not be measured), and an unknown tube voltage. Levels share most "
+    "of these, so the mean's interval is no narrower than theirs."
 )
 
 FAT = (

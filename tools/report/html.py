@@ -88,8 +88,7 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[str]:
     patient = report["patient"]
     mean, interval = patient["mean_bmd_mg_cm3"], patient["mean_interval_95_mg_cm3"]
     if mean is None:
-        yield '<p class="value">Not measured</p>'
-        yield page.paragraph("No mean density and no category are given:")
+        yield from _without_mean(report["levels"])
         for code in patient["reasons"]:
             found = words.finding(code)
             yield (
@@ -117,6 +116,22 @@ def _verdict(report: Mapping[str, Any]) -> Iterator[str]:
     ovf = report["ovf"]
     if ovf is not None and ovf["decision"] != "positive":
         yield page.paragraph(f"Fracture network: {words.fracture_network(ovf)}")
+
+
+def _without_mean(levels: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what there is instead of a mean; the reasons follow."""
+    shown = [name for name, level in levels.items() if level["status"] == "measured"]
+    if not shown:
+        yield '<p class="value">Not measured</p>'
+        yield page.paragraph("No mean density and no category are given:")
+        return
+    yield '<p class="value">No mean density</p>'
+    converted = any(density(levels[name]) is not None for name in shown)
+    what = "HU and density" if converted else "HU"
+    yield page.paragraph(
+        f"The {what} of {words.listed(shown)} were measured and stand in the table below; no mean "
+        "density and no category are given:"
+    )
 
 
 def _findings(report: Mapping[str, Any]) -> Iterator[str]:

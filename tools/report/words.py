@@ -91,7 +91,8 @@ FINDINGS = MappingProxyType(
         ),
         "noisy": Finding(
             "noisy",
-            "Noise leaves the mean HU of the patch uncertain by more than 5 HU (standard error).",
+            "Noise leaves the mean HU that density is read from uncertain by more than 5 HU "
+            "(standard error).",
             "Read the interval, not the value; a smoother reconstruction helps.",
         ),
         "thick": Finding(
@@ -101,14 +102,15 @@ FINDINGS = MappingProxyType(
         ),
         "scale": Finding(
             "HU scale doubtful",
-            "Air outside the patient does not read −1000 ± 30 HU, so the HU of bone may be off "
-            "as well.",
+            "Air outside the patient does not read −1000 ± 30 HU, or nothing in the scan is as "
+            "dark as fat, so its numbers may be no HU and those of bone may be off as well.",
             "Check the rescale values of the series and the scanner's calibration.",
         ),
         "heterogeneous": Finding(
             "uneven bone",
-            "The patch differs from the trabecular bone around it by more than 15 mg/cm³: there is "
-            "a dense or empty spot, such as a bone island, sclerosis or a haemangioma.",
+            "The patch differs by more than 15 mg/cm³ from the body's whole trabecular bone or "
+            "from its middle slab, which is read without dense spots: there is a dense or empty "
+            "spot, such as a bone island, sclerosis or a haemangioma.",
             "Look at the level's picture before relying on its density.",
         ),
         "patch_outside_body": Finding(
@@ -117,10 +119,11 @@ FINDINGS = MappingProxyType(
             "Check the outline on the pictures.",
         ),
         "no_axial_data": Finding(
-            "no axial data",
-            "The input is a stack of sagittal pictures that are too few or too far apart to "
-            "measure inside the body.",
-            "Use the axial series.",
+            "middle of the body not shown",
+            "The scan does not show the inside of the body: it cuts the body off, its voxels are "
+            "more than 6 mm apart (as in a stack of sagittal pictures), or it holds no numbers "
+            "there.",
+            "Use a series that covers the whole level, the axial one if this is a reformat.",
         ),
     }
 )
@@ -128,9 +131,8 @@ FINDINGS = MappingProxyType(
 
 SCAN_WIDE = frozenset(
     {"contrast", "kvp_out_of_range", "kvp_not_120", "kvp_unknown", "scale", "thick"}
-    | {"no_anchor", "no_axial_data"}
 )
-"""Codes that are about the scan, not about single levels."""
+"""Codes that are about the scan, never about single levels."""
 
 RANGES = MappingProxyType(
     {"osteoporosis": "osteoporosis", "osteopenia": "osteopenia", "normal": "normal"}

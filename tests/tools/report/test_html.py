@@ -179,7 +179,9 @@ def test_the_network_stands_beside_hu_linear() -> None:
 def test_contrast_shows_hu_and_no_density() -> None:
     html = write(enhanced(), {})
     said = read(html).text
-    assert "Not measured" in said
+    assert "Not measured" not in said  # the case is done: its HU were
+    assert "No mean density" in said
+    assert "The HU of L1, L2, L3 and L4 were measured and stand in the table below" in said
     assert words.FINDINGS["contrast"].meaning in said
     assert "in the range called" not in said
     assert row(html, "L1")[0] == "–"
@@ -209,6 +211,25 @@ def test_each_finding_is_said_once_with_its_levels() -> None:
     assert "noisy: L1 and L3" in said
     assert "tube voltage unknown: whole scan" in said
     assert said.count(words.FINDINGS["noisy"].meaning) == 1
+
+
+@pytest.mark.parametrize("code", ["no_axial_data", "no_anchor"])
+def test_what_one_level_lacks_is_not_said_of_the_scan(code: str) -> None:
+    """A body cut off at L4 was headed "no axial data: whole scan"."""
+    said = read(write(made_up.report({"L4": made_up.missing(code)}), {})).text
+    assert f"{words.FINDINGS[code].title}: L4" in said
+    assert f"{words.FINDINGS[code].title}: whole scan" not in said
+
+
+def test_nothing_measured_is_said_only_where_nothing_was() -> None:
+    assert "Not measured" in read(write(NOTHING, {})).text
+    fractured = made_up.refused(
+        "fracture_suspected", levels=dict.fromkeys(LEVELS, made_up.fractured())
+    )
+    schema.validate(fractured)
+    said = read(write(fractured, {})).text
+    assert "Not measured" not in said
+    assert "The HU and density of L1, L2, L3 and L4 were measured" in said
 
 
 def test_text_from_outside_is_never_markup() -> None:

@@ -65,3 +65,18 @@ def test_what_was_not_measured_of_a_fracture_is_not_said() -> None:
 )
 def test_what_keeps_a_level_out(level: dict[str, object], why: str | None) -> None:
     assert words.left_out(level) == why
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        pytest.param("no_axial_data", ["cuts the body off", "6 mm", "no numbers"], id="all causes"),
+        pytest.param("scale", ["−1000 ± 30 HU", "dark as fat"], id="air or fat"),
+        pytest.param("noisy", ["that density is read from"], id="slab"),
+        pytest.param("heterogeneous", ["whole trabecular bone", "slab"], id="core or slab"),
+    ],
+)
+def test_a_finding_names_all_that_its_code_judges(code: str, said: list[str]) -> None:
+    """`no_axial_data` spoke only of sagittal stacks, `scale` of air, `noisy` of the patch."""
+    meaning = words.finding(code).meaning
+    assert all(part in meaning for part in said)
