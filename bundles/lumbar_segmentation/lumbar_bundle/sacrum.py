@@ -5,7 +5,7 @@
 Three errors of a segmentation make a false anchor, and each leaves traces that need no names: the
 lowest body may be S1 (the rest of the sacrum then starts close below it, is much shallower, and
 continues in its direction), a body may be missing above the sacrum (too much room), or the sacrum
-may have swallowed L5 (it then has no wings beside its upper end, or a disc inside).
+may have swallowed L5 (it then bends backwards below its upper end, or has a disc inside).
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from lumbar_bundle.chain import WIDEST_DISC_MM, Body, gap_mm
+from lumbar_bundle.sacral_shape import CANAL_MM, SacralShape
 
 #: Sacrum within this distance of the lowest body's middle is its upper end, mm: S1's far corner.
 NEAR_MM = 45.0
@@ -27,8 +28,6 @@ LEAST_SHOWN_MM = 16.0
 LEAST_SIZE_MM3 = 10000.0
 #: Thickness of the slices at facing ends that are compared, mm.
 END_MM = 8.0
-#: Bone further behind than this from the rest of a slice is the canal's roof, mm.
-CANAL_MM = 4.0
 #: What tells L5 above S1 from S1 above S2: where both are equally likely, and the distance to
 #: either in which it becomes clear. Disc 10.8 ± 2.4 mm against a remnant of 1-4 mm (as outlined);
 #: promontory 17 ± 5 degrees against about none; upper end as deep as the bodies against 0.75
@@ -40,14 +39,18 @@ MOST_OF_A_MARK = 2.0
 SACRUM_VOTE = 4.0
 #: Sum from which the lowest body is L5: of 27 phantoms each, all L5 and two of 26 S1 are above.
 LEAST_SUM = 0.1
-#: The wings of S1 are looked for so far beside the middle and below the upper end, mm, as a share
-#: of S1's middle of equal width. It is 0.29 and more in the shipped network's outlines of 24
-#: phantoms; with L5 counted as sacrum at most 0.18 in 30 synthetic outlines, and below 0.02 in all
-#: but one of the 24, which comes apart in two. Lower limits name more of the one real CT that was
-#: scored, and let swallowed L5s pass: names are then wrong.
+#: The sacrum bends forwards below S1 by at least this, degrees, and has no gap: its least depth
+#: relative to what follows. 28 phantoms in the shipped network's outlines: 4 to 35 degrees and 0.77
+#: to 0.94; with L5 counted as sacrum, its disc filled, -28 to -5 degrees, its disc open, gaps of 0
+#: to 0.10. The limits lie halfway.
+LEAST_TURN_DEG = 0.0
+LEAST_DIP = 0.4
+#: Where less shows than that takes, the wings of S1 are looked for so far beside the middle and
+#: below the upper end, mm, as a share of S1's middle of equal width: at least 0.31 in the same
+#: phantoms, at most 0.26 with L5 counted as sacrum.
 WING_MM = (25.0, 30.1)
 WING_BELOW_MM = (6.0, 26.0)
-LEAST_WINGS = 0.2
+LEAST_WINGS = 0.29
 #: The canal's roof, further behind the body's middle than this, mm, is no part of the middle.
 REAR_MM = -25.0
 #: A severed part of the sacrum this large, relative to its upper part, makes that part a body.
@@ -113,8 +116,13 @@ def judge_sacrum(
     marks = {"gap_mm": gap, "promontory_deg": bend, "depth_share": share}
     if _is_l5(marks) - SACRUM_VOTE * float(votes[0]) < LEAST_SUM:
         return SacrumFinding(False, "the lowest body may be S1", gap, bend, share)
-    wings = _wings(offset, down, top, slices)
-    if wings < LEAST_WINGS or _second_part(sacrum, near, edges):
+    shape = SacralShape.of(offset[np.abs(offset[:, 0]) < MIDDLE_MM], down, _forward(down), top)
+    if np.isfinite(shape.turn_deg):
+        whole = shape.turn_deg >= LEAST_TURN_DEG
+    else:
+        wings = _wings(offset, down, top, slices)
+        whole = wings >= LEAST_WINGS and not _second_part(sacrum, near, edges)
+    if not whole or shape.dip < LEAST_DIP:
         return SacrumFinding(False, "the sacrum may hold L5", gap, bend, share)
     return SacrumFinding(True, "", gap, bend, share)
 

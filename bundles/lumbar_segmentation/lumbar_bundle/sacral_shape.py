@@ -1,0 +1,96 @@
+"""Does what is called sacrum hold L5? Its side view tells: it bends forwards, with L5 on it back.
+
+    shape = SacralShape.of(offset, down, forward, top)
+    shape.shown_mm, shape.turn_deg, shape.dip
+
+Along the sacrum, from its upper end down, front and rear wall are read in its middle. S2 to S5 lie
+ever further forward of S1's own direction (the pelvic surface is concave). Where L5 was taken for
+the sacrum's upper end, the promontory lies inside, and what follows turns backwards; where the disc
+between the two was left out, there is a gap.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+#: Thickness of the layers that are read, mm.
+LAYER_MM = 2.0
+#: How far down the sacrum is read, mm.
+DEEPEST_MM = 72.0
+#: Layers with fewer voxels than this hold nothing.
+LEAST_VOXELS = 3
+#: S1, and what follows it, below the upper end, mm: the directions of both are compared.
+FIRST_MM, NEXT_MM = (4.0, 26.0), (34.0, 60.0)
+#: Where a gap below L5 would lie, and how far below a layer the sacrum is as deep again, mm.
+GAP_MM, BEYOND_MM = (16.0, 44.0), 16.0
+#: Bone further behind than this from the rest of a layer is the canal's roof, mm.
+CANAL_MM = 4.0
+
+
+@dataclass(frozen=True)
+class SacralShape:
+    """The side view of a sacrum.
+
+    Attributes:
+        shown_mm: How much of it shows below its upper end.
+        turn_deg: How far what follows S1 turns forwards from S1's direction, degrees; NaN where
+            too little shows.
+        dip: Least depth of a layer relative to those just below it: 0 for a gap.
+    """
+
+    shown_mm: float
+    turn_deg: float
+    dip: float
+
+    @staticmethod
+    def of(middle: np.ndarray, down: np.ndarray, forward: np.ndarray, top: float) -> SacralShape:
+        """Read the side view.
+
+        Args:
+            middle: Voxels of the sacrum's middle, from the lowest body's centre, mm [N, 3].
+            down: Direction to S1, [3].
+            forward: Direction to the front, at a right angle to `down`, [3].
+            top: Upper end along `down`, mm.
+        """
+        along, front = middle @ down - top, middle @ forward
+        places = np.arange(0.0, DEEPEST_MM, LAYER_MM)
+        walls = np.array([
+            _walls(front[(along >= at) & (along < at + LAYER_MM)]) for at in places
+        ])  # fmt: skip
+        depth = walls[:, 0] - walls[:, 1]
+        between = walls.mean(axis=1)
+        known = np.isfinite(depth)
+        shown = float(places[known].max()) + LAYER_MM if known.any() else 0.0
+        first, following = (_lean(places, between, reach) for reach in (FIRST_MM, NEXT_MM))
+        turn = following - first if shown >= NEXT_MM[1] else float("nan")
+        return SacralShape(shown, turn, _dip(places, np.nan_to_num(depth)))
+
+
+def _walls(front: np.ndarray) -> tuple[float, float]:
+    """Front and rear wall of a layer; what lies behind a gap is the canal's roof."""
+    if len(front) < LEAST_VOXELS:
+        return float("nan"), float("nan")
+    places = np.sort(front)[::-1]
+    breaks = np.flatnonzero(-np.diff(places) > CANAL_MM)
+    return float(places[0]), float(places[breaks[0]] if len(breaks) else places[-1])
+
+
+def _lean(places: np.ndarray, between: np.ndarray, reach: tuple[float, float]) -> float:
+    """Lean of the line through the layers' middles, degrees, forwards positive."""
+    chosen = (places >= reach[0]) & (places < reach[1]) & np.isfinite(between)
+    if chosen.sum() < 4:
+        return float("nan")
+    return float(np.degrees(np.arctan(np.polyfit(places[chosen], between[chosen], 1)[0])))
+
+
+def _dip(places: np.ndarray, depth: np.ndarray) -> float:
+    """Least share of a layer's depth of the largest in the layers just below it."""
+    beyond = round(BEYOND_MM / LAYER_MM)
+    shares = [
+        depth[k] / depth[k + 1 : k + 1 + beyond].max()
+        for k in np.flatnonzero((places >= GAP_MM[0]) & (places <= GAP_MM[1]))
+        if depth[k + 1 : k + 1 + beyond].max(initial=0.0) > 0
+    ]
+    return float(min(shares, default=1.0))
