@@ -125,6 +125,8 @@ def _prepare(folder: Path) -> None:
             raise ValueError(f"{folder} holds other files ({entry.name}); choose another folder")
     (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     (folder / REPORT).unlink(missing_ok=True)
+    # Without its record, results that were moved here with their demo give way to the new ones.
+    (folder / RESULTS / case_name(SCAN) / folders.RECORD).unlink(missing_ok=True)
     for leftover in folder.rglob(f"{PARTIAL}*"):
         leftover.unlink()
 

@@ -176,6 +176,15 @@ def test_a_broken_run_leaves_no_page(
     assert {entry.name for entry in tmp_path.iterdir()} == FILES
 
 
+def test_results_of_a_demo_that_was_moved_are_replaced(tmp_path: Path, calls: list[Any]) -> None:
+    """Their record names the scan's former place, for which `screen` would keep them."""
+    record = tmp_path / "results" / "image" / "case.json"
+    record.parent.mkdir(parents=True)
+    record.write_text("{}")
+    assert run("--output", str(tmp_path)) == 0
+    assert not record.exists()
+
+
 @pytest.mark.parametrize("size", list(SCANS))
 def test_every_size_is_a_valid_recipe(size: str, tmp_path: Path) -> None:
     recipe = patient_recipe(size)
