@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
-from scipy.spatial import cKDTree
+from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 #: Denser than any bone or contrast medium in an organ, HU.
 METAL_HU = 2000.0
@@ -28,8 +27,6 @@ TOUCHING_MM = 3.0
 DENSE_HU = 600.0
 #: So much of it inside the core of a body is no bone island, mm³.
 LEAST_DENSE_MM3 = 200.0
-#: Bodies are filled on a grid this fine to find their cores, mm.
-NODE_MM = 2.0
 #: The core lies this deep under the body's surface, mm: below endplates of thick slices.
 CORE_DEPTH_MM = 4.0
 
@@ -118,29 +115,20 @@ def _distance(places: np.ndarray, points: np.ndarray) -> np.ndarray:
 
 
 def _in_core(places: np.ndarray, points: np.ndarray, least: float) -> np.ndarray:
-    """Which places lie deeper than `CORE_DEPTH_MM` in the body that the points fill.
+    """Which places lie deeper than `CORE_DEPTH_MM` in the body that the points span.
 
-    None do where fewer than `least` come near: the usual case, which costs no time.
+    The body is taken as convex: outlines are dented or hollow where cement lies. None are searched
+    where fewer than `least` come near: the usual case, which costs no time.
     """
-    low, high = points.min(axis=0) - CORE_DEPTH_MM, points.max(axis=0) + CORE_DEPTH_MM
+    low, high = points.min(axis=0) + CORE_DEPTH_MM, points.max(axis=0) - CORE_DEPTH_MM
     inside = np.zeros(len(places), dtype=bool)
     close = ((places > low) & (places < high)).all(axis=1)
     if close.sum() < max(1.0, least):
         return inside
-    # The body on a grid along the patient's axes, filled from its own points, whose grid may lie in
-    # any direction. Its surface is half a step before the first node outside.
-    shape = np.ceil((high - low) / NODE_MM).astype(int) + 1
-    nodes = np.moveaxis(np.indices(shape), 0, -1).reshape(-1, 3) * NODE_MM + low
-    filled = cKDTree(points).query(nodes, distance_upper_bound=_reach(points))[0] < np.inf
-    depth = ndimage.distance_transform_edt(np.pad(filled.reshape(shape), 1), NODE_MM)
-    at = (places[close] - low) / NODE_MM + 1
-    deep = ndimage.map_coordinates(depth, at.T, order=1) - NODE_MM / 2
-    inside[close] = deep > CORE_DEPTH_MM
+    try:
+        faces = ConvexHull(points).equations
+    except QhullError:  # a single slice spans no volume
+        return inside
+    beyond = places[close] @ faces[:, :3].T + faces[:, 3]
+    inside[close] = beyond.max(axis=1) < -CORE_DEPTH_MM
     return inside
-
-
-def _reach(points: np.ndarray) -> float:
-    """Distance from a voxel's centre to its corner, mm, for voxels as far apart as the points."""
-    sample = points[:: max(1, len(points) // 200)]
-    apart = cKDTree(points).query(sample, k=7)[0][:, 1:]
-    return float(np.median(apart.max(axis=1))) * np.sqrt(3) / 2

@@ -54,6 +54,25 @@ def test_cement_refuses_its_level_alone():
     assert found(rod([-3, 0, z], [3, 2, z], 5.0), hu=900.0) == {"L2"}
 
 
+def test_cement_that_the_outline_leaves_out_is_found():
+    """The network leaves cement out of a body: dented there, the core held none of it."""
+    ball = rod([-3, 4, height("L2")], [3, 4, height("L2")], 8.0)
+    scan = image(ON)
+    scan[ball] = 1500.0
+    dented = np.where(ball, 0, instances(ON))
+    points = bodies.points_mm(dented, ON.affine, NAMES)
+    assert metal.found(scan, ON.affine, points) == {"L2"}
+
+
+def test_a_single_slice_has_no_core():
+    """Points in one plane span no body: no error, and metal is still counted."""
+    flat = {"L3": BODIES["L3"][np.abs(BODIES["L3"][:, 0]) < 1]}
+    flat["L3"][:, 0] = 0.0
+    scan = image(ON)
+    scan[rod([0, 0, height("L3")], [3, 0, height("L3")], 5.0)] = 900.0
+    assert metal.measure(scan, ON.affine, flat)["L3"].core_mm3 == 0.0
+
+
 def test_a_rod_behind_three_bodies_refuses_all_three():
     ends = height("L4") - 10, height("L2") + 10
     assert found(rod([15, -38, ends[0]], [15, -38, ends[1]], 3.0)) == {"L4", "L3", "L2"}
