@@ -67,7 +67,7 @@ def test_unchanged_ct_is_named_and_outlined(variants):
 
 
 @pytest.mark.xfail(
-    reason="93.7 % with limits taken from phantoms alone: outlines of a steep sacrum break, edges refuse"
+    reason="93.7 % with limits from phantoms alone: outlines of steep sacra break, edges refuse"
 )
 def test_names_of_variants_are_right_where_the_sacrum_shows(variants):
     shown = [row for row in rows_of(variants) if row["sacrum"] == "whole"]
