@@ -39,7 +39,7 @@ def test_names_that_suit_no_folder_become_hashes(stem, tmp_path):
         case.source.encode()
         place = tmp_path / "out" / case.name
         folder.prepare(place)
-        folder.finish(place, Outcome(case.name, case.source, "failed", "empty"), "f" * 64)
+        folder.finish(place, Outcome(case.name, case.source, "failed", "empty"), "f" * 64, "0" * 64)
         assert place.parent == tmp_path / "out"
     assert all(name.startswith("case-") and len(name) == 15 for name in found)
     assert len(set(found)) == 2

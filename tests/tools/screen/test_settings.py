@@ -29,7 +29,7 @@ def mark(path, **options):
     [
         "tools/morphometry/body.py",
         "tools/phantom/anatomy/sizes.py",
-        "tools/phantom/physics/qct.py",
+        "tools/report/minerals.py",
         "tools/report/report.css",
         "tools/report/report.schema.json",
         "tools/screen/gate.py",
