@@ -36,8 +36,8 @@ class SacralShape:
     Attributes:
         shown_mm: How much of it shows below its upper end.
         turn_deg: How far what follows S1 turns forwards from S1's direction, degrees; NaN where
-            too little shows.
-        dip: Least depth of a layer relative to those just below it: 0 for a gap.
+            less than `DEEPEST_MM` shows.
+        dip: Least depth of two layers relative to those just below them: 0 for a gap.
     """
 
     shown_mm: float
@@ -64,7 +64,8 @@ class SacralShape:
         known = np.isfinite(depth)
         shown = float(places[known].max()) + LAYER_MM if known.any() else 0.0
         first, following = (_lean(places, between, reach) for reach in (FIRST_MM, NEXT_MM))
-        turn = following - first if shown >= NEXT_MM[1] else float("nan")
+        # Layers near the field's edge are cut slantwise, which moves their middle.
+        turn = following - first if shown >= DEEPEST_MM else float("nan")
         return SacralShape(shown, turn, _dip(places, np.nan_to_num(depth)))
 
 
@@ -86,11 +87,15 @@ def _lean(places: np.ndarray, between: np.ndarray, reach: tuple[float, float]) -
 
 
 def _dip(places: np.ndarray, depth: np.ndarray) -> float:
-    """Least share of a layer's depth of the largest in the layers just below it."""
+    """Least share of two layers' depth of the largest in the layers just below them.
+
+    Two, because a single layer may fall between the voxels of a grid.
+    """
     beyond = round(BEYOND_MM / LAYER_MM)
+    two = np.maximum(depth[:-1], depth[1:])
     shares = [
-        depth[k] / depth[k + 1 : k + 1 + beyond].max()
-        for k in np.flatnonzero((places >= GAP_MM[0]) & (places <= GAP_MM[1]))
-        if depth[k + 1 : k + 1 + beyond].max(initial=0.0) > 0
+        two[k] / two[k + 1 : k + 1 + beyond].max()
+        for k in np.flatnonzero((places[:-1] >= GAP_MM[0]) & (places[:-1] <= GAP_MM[1]))
+        if two[k + 1 : k + 1 + beyond].max(initial=0.0) > 0
     ]
     return float(min(shares, default=1.0))
