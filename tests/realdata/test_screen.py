@@ -8,10 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from monai.data import MetaTensor
 from scipy import ndimage
 
+from tools import segmentation
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import real
 from tools.report import schema
@@ -38,18 +37,10 @@ def lumbar(shared_data) -> real.Scan:
 
 def screened(image: np.ndarray, affine: np.ndarray) -> dict:
     """Report of a CT in memory."""
-    meta = {
-        "filename_or_obj": "ct.nii.gz",
-        "original_affine": affine.copy(),
-        "spatial_shape": np.array(image.shape),
-        "original_channel_dim": 0,
-        "space": "RAS",
-    }
-    volume = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)[None])
-    tensor = MetaTensor(volume, affine=torch.tensor(affine), meta=meta)
+    tensor = segmentation.as_tensor(image.astype(np.float32), affine, "ct")
     scan = Scan(Case("ct", "nifti", (Path("ct.nii.gz"),)), tensor, Header())
-    segmentation = SETTINGS.segmentation()
-    report = assemble.report(scan, chain.measure(scan, segmentation), SETTINGS, segmentation)
+    bundle = SETTINGS.segmentation()
+    report = assemble.report(scan, chain.measure(scan, bundle), SETTINGS, bundle)
     report["timing_s"] = dict.fromkeys(report["timing_s"], 0.0)
     schema.validate(report)
     return report

@@ -12,37 +12,7 @@ from typing import Any
 
 from tools.levels import MEASURED_LEVELS
 
-COLUMNS = (
-    "case",
-    "input",
-    "status",
-    "reason",
-    "level",
-    "level_status",
-    "reasons",
-    "warnings",
-    "confidence",
-    "hu_trabecular",
-    "hu_median",
-    "hu_sd",
-    "noise_hu",
-    "bmd_hu_linear_mg_cm3",
-    "bmd_cnn_mg_cm3",
-    "bmd_low_95_mg_cm3",
-    "bmd_high_95_mg_cm3",
-    "height_loss_anterior",
-    "height_loss_middle",
-    "height_loss_posterior",
-    "fracture_grade",
-    "mean_bmd_mg_cm3",
-    "mean_bmd_k2hpo4_mg_cm3",
-    "category",
-)
-"""Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; the last three are the
-patient's and stand in each of its rows."""
-
-SEPARATOR = ";"
-"""Between several reasons in one cell."""
+_CASE = ("case", "input", "status", "reason")
 
 _SAME_NAME = (
     "confidence",
@@ -52,9 +22,27 @@ _SAME_NAME = (
     "noise_hu",
     "bmd_hu_linear_mg_cm3",
     "bmd_cnn_mg_cm3",
-    "fracture_grade",
 )
 """What a level's block and the columns call the same."""
+
+_PATIENT = ("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category")
+
+_PLACES = ("anterior", "middle", "posterior")
+
+COLUMNS = (
+    *_CASE,
+    *("level", "level_status", "reasons", "warnings"),
+    *_SAME_NAME,
+    *("bmd_low_95_mg_cm3", "bmd_high_95_mg_cm3"),
+    *(f"height_loss_{place}" for place in _PLACES),
+    "fracture_grade",
+    *_PATIENT,
+)
+"""Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; the last three are the
+patient's and stand in each of its rows."""
+
+SEPARATOR = ";"
+"""Between several reasons in one cell."""
 
 
 def of_report(
@@ -73,9 +61,7 @@ def of_report(
     """
     patient = report["patient"]
     shared = {"case": report["case"], "input": source, "status": status, "reason": reason}
-    shared |= {
-        key: patient[key] for key in ("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category")
-    }
+    shared |= {key: patient[key] for key in _PATIENT}
     return [_row(shared, name, report["levels"][name]) for name in MEASURED_LEVELS]
 
 
@@ -108,7 +94,8 @@ def _row(shared: Mapping[str, Any], name: str, level: Mapping[str, Any]) -> dict
         "warnings": SEPARATOR.join(level["warnings"]) or None,
         "bmd_low_95_mg_cm3": low,
         "bmd_high_95_mg_cm3": high,
+        "fracture_grade": level.get("fracture_grade"),
     }
     own |= {key: level.get(key) for key in _SAME_NAME}
-    own |= {f"height_loss_{at}": losses.get(at) for at in ("anterior", "middle", "posterior")}
+    own |= {f"height_loss_{at}": losses.get(at) for at in _PLACES}
     return dict.fromkeys(COLUMNS) | dict(shared) | own

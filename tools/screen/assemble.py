@@ -13,7 +13,7 @@ from tools import __version__, bundles
 from tools.levels import MEASURED_LEVELS
 from tools.screen import gate, heights
 from tools.screen.chain import Findings
-from tools.screen.scan import BUNDLE, Scan
+from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING, Settings
 
 SCHEMA = 1
@@ -50,7 +50,7 @@ def report(
         else None
         for name, verdict in judgement.levels.items()
     }
-    described = bundles.module(BUNDLE, "lumbar_bundle.save").describe_input(
+    described = bundles.module(segmentation.name, "lumbar_bundle.save").describe_input(
         scan.case.kind, scan.hu.shape, scan.affine
     )
     content = {

@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 from monai.data import MetaTensor
 
-from tools import bundles
+from tools import bundles, segmentation
 from tools.screen import header
 from tools.screen.header import Header
-
-BUNDLE = "lumbar_segmentation"
 
 RUN_FILES = ("run.json", "results.csv")
 """Files of a run, which lie beside the folders of its cases."""
@@ -81,7 +79,7 @@ class Scan:
 
     def as_input(self) -> dict[str, Any]:
         """The scan as the segmentation bundle takes it."""
-        return {"image": self.image, "case": self.case.name, "kind": self.case.kind}
+        return segmentation.as_input(self.image, self.case.name, self.case.kind)
 
 
 def find(given: str | Path, out: str | Path) -> list[Case]:
@@ -141,4 +139,4 @@ def _names_a_folder(name: str) -> bool:
 
 
 def _module(name: str) -> ModuleType:
-    return bundles.module(BUNDLE, f"lumbar_bundle.{name}")
+    return bundles.module(segmentation.NAME, f"lumbar_bundle.{name}")

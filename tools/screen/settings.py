@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from tools import __version__, bundles, sources
+from tools import __version__, bundles, segmentation, sources
 from tools.screen.places import real
-from tools.screen.scan import BUNDLE, Case
+from tools.screen.scan import Case
 
 MEASURING = "bmd_regression"
 """The bundle whose package cuts patches and turns HU into density."""
@@ -22,9 +21,6 @@ CASE_SOURCE = "tools/screen/case.py"
 
 REPORT_DATA = (".css", ".json")
 """Endings of what the report reads beside its code."""
-
-IN_MEMORY = {"postprocessing::transforms": ["@name_levels", "@restore_grid"]}
-"""The segmentation's own steps without writing files: `screen` writes its own."""
 
 
 @dataclass(frozen=True)
@@ -47,10 +43,7 @@ class Settings:
         Raises:
             ValueError: If the weights are missing or damaged.
         """
-        overrides: dict[str, Any] = dict(IN_MEMORY)
-        if self.device != "auto":
-            overrides["device"] = f"$torch.device('{self.device}')"
-        return bundles.load(BUNDLE, overrides=overrides)
+        return segmentation.load(self.device)
 
 
 def fingerprint(case: Case, settings: Settings) -> str:
@@ -93,7 +86,7 @@ def deciding() -> list[Path]:
     found = set(sources.reached([CASE_SOURCE]))
     report = sources.REPOSITORY / "tools" / "report"
     data = [path for ending in REPORT_DATA for path in report.glob(f"*{ending}")]
-    for name in (BUNDLE, MEASURING):
+    for name in (segmentation.NAME, MEASURING):
         root = bundles.FOLDER / name
         data += [*root.glob("*_bundle/**/*.py"), root / "configs/inference.yaml"]
         data += [root / bundles.WEIGHTS]

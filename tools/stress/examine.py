@@ -12,20 +12,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.data import MetaTensor
 
-from tools import bundles, pictures
+from tools import bundles, pictures, segmentation
 from tools.files import write_content, write_json
 from tools.stress import score
 from tools.stress.pictures import side_by_side
 from tools.stress.plans import Plan
 from tools.stress.sample import Sample
 from tools.stress.swallowed import swallow
-
-BUNDLE = "lumbar_segmentation"
-
-IN_MEMORY = {"postprocessing::transforms": ["@name_levels", "@restore_grid"]}
-"""The bundle's own steps without writing files: rows are scored from memory."""
 
 ROWS, PICTURES = "rows", "pictures"
 """Folders in OUT."""
@@ -51,7 +45,7 @@ class Setup:
 
     def load(self) -> bundles.Bundle:
         """Return the bundle, initialised once in each process."""
-        return bundles.load(BUNDLE, overrides=IN_MEMORY, weights=self.weights)
+        return segmentation.load(weights=self.weights)
 
     def software(self) -> str:
         """SHA-256 of the weights and of the bundle's code and configs."""
@@ -70,7 +64,7 @@ class Setup:
 @cache
 def _software(weights: Path | None) -> str:
     """Checksum of weights, package and config of the bundle."""
-    root = bundles.FOLDER / BUNDLE
+    root = bundles.FOLDER / segmentation.NAME
     digest = hashlib.sha256()
     sources = [*root.glob("*/*.py"), root / "configs" / "inference.yaml"]
     for path in [weights or root / bundles.WEIGHTS, *sorted(sources)]:
@@ -92,17 +86,8 @@ def run_bundle(bundle: bundles.Bundle, sample: Sample, name: str) -> dict[str, A
     Raises:
         ValueError: The bundle refuses the input.
     """
-    affine = torch.tensor(sample.affine)
-    meta = {
-        "filename_or_obj": f"{name}.nii.gz",
-        "original_affine": sample.affine.copy(),
-        "spatial_shape": np.array(sample.image.shape),
-        "original_channel_dim": 0,
-        "space": "RAS",
-    }
-    volume = torch.from_numpy(np.ascontiguousarray(sample.image)[None])
-    image = MetaTensor(volume, affine=affine, meta=meta)
-    return bundle.run({"image": image, "case": name, "kind": "nifti"})
+    image = segmentation.as_tensor(sample.image, sample.affine, name)
+    return bundle.run(segmentation.as_input(image, name))
 
 
 def examine(setup: Setup, numbered: tuple[int, Plan]) -> None:

@@ -13,9 +13,7 @@ from dataclasses import replace
 import torch
 from torch.nn import functional
 
-from tools import bundles
-
-BUNDLE = "lumbar_segmentation"
+from tools import bundles, segmentation
 
 CLOSING = 7
 """Width of the closing that fills the disc L5/S1, pixels of 2 mm: discs are up to 14 mm high."""
@@ -35,7 +33,7 @@ class SwallowedL5(torch.nn.Module):
     def __init__(self, network: torch.nn.Module, disc: bool) -> None:
         super().__init__()
         self.network, self.disc = network, disc
-        self.names = bundles.module(BUNDLE, "lumbar_bundle.classes")
+        self.names = bundles.module(segmentation.NAME, "lumbar_bundle.classes")
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Logits of the wrong names, [B, C, H, W]."""
