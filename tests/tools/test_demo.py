@@ -12,7 +12,8 @@ from PIL import Image
 from tools import demo as demo_module
 from tools.__main__ import COMMANDS, INTRO
 from tools.cli import main
-from tools.demo import FILES, SCANS, middle_level, patient_recipe, truth_table
+from tools.demo import FILES, SCANS, patient_recipe
+from tools.demo_page import middle_level, truth_table
 from tools.levels import LABEL_IDS
 from tools.phantom import recipe as recipes
 from tools.phantom.case import Case

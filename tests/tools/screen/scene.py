@@ -1,10 +1,14 @@
 """A drawn piece of abdomen for the tests: bodies, vessels, fat; on any grid."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
+import nibabel as nib
 import numpy as np
+import pytest
 from scipy.spatial.transform import Rotation
 
+from tools.screen import bodies
 from tools.volumes import Grid
 
 #: Levels from the bottom up, 34 mm apart; L4's centre is the origin.
@@ -59,9 +63,23 @@ def image(
     for side in (-1, 1):  # the psoas muscles
         hu[np.hypot(at[..., 0] - 34 * side, at[..., 1] + 5) < 15] = 50
     hu[np.hypot(at[..., 0] / HALF_MM[0], at[..., 1] / HALF_MM[1]) < 1] = 80
-    bodies = instances(on) > 0
-    hu[bodies] = 150
+    hu[instances(on) > 0] = 150
     for vessel in vessels:
         off = np.hypot(at[..., 0] + vessel.left, at[..., 1] - vessel.front)
         hu[off < vessel.radius] = vessel.hu
     return hu + np.random.default_rng(seed).normal(0, noise_hu, on.shape)
+
+
+def real_bodies(shared_data: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """The real lumbar CT: HU, affine, and its bodies' voxels by name; skips where it is absent."""
+    folder = shared_data / "lumbar_ct_3mm"
+    if not (folder / "vertebral_bodies.nii.gz").is_file():
+        pytest.skip("lumbar_ct_3mm is absent")
+    ct, labels = (nib.load(folder / name) for name in ("ct.nii.gz", "vertebral_bodies.nii.gz"))
+    ids = np.asarray(labels.dataobj).astype(int)
+    numbers = np.where(ids > 0, 25 - ids, 0)  # 24 is L5, 19 T12
+    return (
+        np.asarray(ct.dataobj),
+        ct.affine,
+        bodies.points_mm(numbers, labels.affine, ["L5", *NAMES]),
+    )

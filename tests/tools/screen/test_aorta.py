@@ -1,10 +1,9 @@
 """The aorta is found where it is, read without its wall, and not invented."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tools.screen.scene import NAMES, Vessel, grid, image, instances, places
+from tests.tools.screen.scene import NAMES, Vessel, grid, image, instances, places, real_bodies
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS
 from tools.phantom import case, recipe
 from tools.screen import aorta, bodies
@@ -125,12 +124,5 @@ def test_a_phantoms_aorta():
 
 @pytest.mark.realdata
 def test_real_ct_is_unenhanced(shared_data):
-    folder = shared_data / "lumbar_ct_3mm"
-    if not (folder / "vertebral_bodies.nii.gz").is_file():
-        pytest.skip("lumbar_ct_3mm is absent")
-    ct, labels = (nib.load(folder / name) for name in ("ct.nii.gz", "vertebral_bodies.nii.gz"))
-    ids = np.asarray(labels.dataobj).astype(int)
-    numbers = np.where(ids > 0, 25 - ids, 0)  # 24 is L5, 19 T12
-    points = bodies.points_mm(numbers, labels.affine, ["L5", *NAMES])
-    found = aorta.find(np.asarray(ct.dataobj), ct.affine, points)
+    found = aorta.find(*real_bodies(shared_data))
     assert 38 <= found.hu_median <= 47  # 40-45 by hand

@@ -1,10 +1,9 @@
 """Metal counts for the level it belongs to."""
 
-import nibabel as nib
 import numpy as np
 import pytest
 
-from tests.tools.screen.scene import NAMES, STEP_MM, grid, image, instances, places
+from tests.tools.screen.scene import NAMES, STEP_MM, grid, image, instances, places, real_bodies
 from tools.screen import bodies, metal
 
 ON = grid(spacing=(1.5, 1.5, 2.0))
@@ -120,12 +119,6 @@ def test_without_bodies_nothing_is_judged():
 
 @pytest.mark.realdata
 def test_metal_at_the_hip_refuses_no_level(shared_data):
-    folder = shared_data / "lumbar_ct_3mm"
-    if not (folder / "vertebral_bodies.nii.gz").is_file():
-        pytest.skip("lumbar_ct_3mm is absent")
-    ct, labels = (nib.load(folder / name) for name in ("ct.nii.gz", "vertebral_bodies.nii.gz"))
-    ids = np.asarray(labels.dataobj).astype(int)
-    hu = np.asarray(ct.dataobj)
-    points = bodies.points_mm(np.where(ids > 0, 25 - ids, 0), labels.affine, ["L5", *NAMES])
+    hu, affine, points = real_bodies(shared_data)
     assert (hu > metal.METAL_HU).sum() * 27 > 10_000
-    assert metal.found(hu, ct.affine, points) == frozenset()
+    assert metal.found(hu, affine, points) == frozenset()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from tools import bundles
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.phantom.cohort import phantom
 from tools.screen import chain, scan
@@ -80,6 +81,7 @@ def test_nearly_every_level_gets_a_patch(found):
 
 def test_hu_linear_follows_what_an_ideal_qct_reads(found):
     """Mean difference within 6 and its spread within 8 mg/cm³ on the scanner that was drawn."""
-    error = np.array([row["hu"] / 1.33251 - row["qct_ha"] for row in found])
+    line = bundles.module("bmd_regression", "bmd_bundle.calibration").reference(120)
+    error = np.array([line.density(row["hu"]) - row["qct_ha"] for row in found])
     assert abs(error.mean()) < 6
     assert error.std() < 8
