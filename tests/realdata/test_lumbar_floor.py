@@ -66,9 +66,6 @@ def test_unchanged_ct_is_named_and_outlined(variants):
         assert row["msd_mm"] <= 1.5, row
 
 
-@pytest.mark.xfail(
-    reason="93.7 % with limits from phantoms alone: outlines of steep sacra break, edges refuse"
-)
 def test_names_of_variants_are_right_where_the_sacrum_shows(variants):
     shown = [row for row in rows_of(variants) if row["sacrum"] == "whole"]
     found = describe(shown)

@@ -12,6 +12,8 @@ from scipy.spatial.transform import Rotation
 from bmd_bundle.calibration import reference
 from bmd_bundle.geometry import to_index, to_world
 from bmd_bundle.patches import Patch, extract
+from lumbar_bundle.borders import touches_face
+from lumbar_bundle.grids import to_ras
 
 pytestmark = pytest.mark.realdata
 
@@ -19,7 +21,6 @@ pytestmark = pytest.mark.realdata
 BODIES = {"L1": 20, "L2": 21, "L3": 22, "L4": 23}
 #: Parts of `subregions.nii.gz`: border and spongy interior of bodies.
 BORDER, SPONGY = 49, 50
-L3 = 22
 
 
 def load(path):
@@ -40,12 +41,18 @@ def lumbar(shared_data):
 @pytest.fixture(scope="module")
 def crop(shared_data):
     """CT, L3's body, its spongy part, and matrix."""
+    image, affine = load(shared_data / "l3_crop" / "ct.nii.gz")
+    bodies, parts = crop_bodies(shared_data)
+    body = bodies == BODIES["L3"]
+    return image.astype(np.float32), body, body & (parts == SPONGY), affine
+
+
+def crop_bodies(shared_data):
+    """Bodies of the crop's own mask by the ids of its vertebrae, and its parts, [X, Y, Z]."""
     folder = shared_data / "l3_crop"
-    image, affine = load(folder / "ct.nii.gz")
-    own = load(folder / "vertebrae.nii.gz")[0] == L3
     parts = load(folder / "subregions.nii.gz")[0]
-    body = own & np.isin(parts, (BORDER, SPONGY))
-    return image.astype(np.float32), body, own & (parts == SPONGY), affine
+    own = load(folder / "vertebrae.nii.gz")[0]
+    return np.where(np.isin(parts, (BORDER, SPONGY)), own, 0), parts
 
 
 def patches_of(image, bodies, affine, **settings) -> dict[str, Patch]:
@@ -80,6 +87,15 @@ def test_the_dense_spot_in_l1_is_seen_and_left_out(lumbar):
     assert found["L1"].mean_hu - found["L1"].median_hu > 15
     for level in ("L2", "L3", "L4"):
         assert found[level].dense_share == 0, level
+
+
+@pytest.mark.parametrize(("level", "cut"), [("L2", True), ("L3", False), ("L4", True)])
+def test_neighbours_in_the_crop_touch_its_border(shared_data, level, cut):
+    bodies, _ = crop_bodies(shared_data)
+    affine = load(shared_data / "l3_crop" / "ct.nii.gz")[1]
+    view, ras = to_ras(bodies == BODIES[level], affine)
+    points = to_world(ras, np.argwhere(view).astype(float))
+    assert touches_face(points, ras, view.shape, reformat=False) == cut
 
 
 def test_patch_of_the_crop_is_spongy_bone(crop):

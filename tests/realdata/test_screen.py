@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from tools import segmentation
+from tools import bundles, segmentation
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.phantom import real
 from tools.report import schema
@@ -128,8 +128,13 @@ def test_hu_of_bodies_move_density_by_the_slope(lumbar, unchanged, shift):
     found, before = densities(screened(image, lumbar.affine)), densities(unchanged)
     # 40 HU more make L1's dense spot large enough to be taken for cement.
     levels = MEASURED_LEVELS if shift < 0 else MEASURED_LEVELS[1:]
+    slope = (
+        bundles.module("bmd_regression", "bmd_bundle.calibration")
+        .reference(120)
+        .slope_hu_per_mg_cm3
+    )
     for name in levels:
-        assert found[name] - before[name] == pytest.approx(shift / 1.33251, abs=1), name
+        assert found[name] - before[name] == pytest.approx(shift / slope, abs=1), name
 
 
 def test_a_screw_refuses_its_level_alone(lumbar, unchanged):

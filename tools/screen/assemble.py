@@ -39,7 +39,9 @@ def report(
         Content of report.json, schema 1; the time of writing is filled in later.
     """
     calibrations = bundles.module(MEASURING, "bmd_bundle.calibration")
-    kvp = scan.header.kvp or settings.kvp
+    # A beam of no one voltage gets none by hand either.
+    given = None if scan.header.beam_problem else settings.kvp
+    kvp = scan.header.kvp or given
     calibration = _calibration(kvp, calibrations)
     judgement = gate.judge(
         _scan_facts(scan, found, settings, kvp), _level_facts(found, calibration)

@@ -76,7 +76,8 @@ def _scan_reasons(scan: Scan, limits: Limits) -> list[str]:
 def _scan_warnings(scan: Scan, limits: Limits) -> list[str]:
     warnings = []
     if scan.kvp is None:
-        warnings.append("kvp_unknown")
+        if not scan.beam_problem:  # else no voltage would help
+            warnings.append("kvp_unknown")
     elif scan.kvp != limits.usual_kvp and limits.kvp[0] <= scan.kvp <= limits.kvp[1]:
         warnings.append("kvp_not_120")
     if limits.thick_mm < scan.thickness_mm <= limits.too_thick_mm:

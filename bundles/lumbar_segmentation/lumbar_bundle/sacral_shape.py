@@ -25,7 +25,7 @@ LEAST_VOXELS = 3
 FIRST_MM, NEXT_MM = (4.0, 26.0), (34.0, 60.0)
 #: Where a gap below L5 would lie, and how far below a layer the sacrum is as deep again, mm.
 GAP_MM, BEYOND_MM = (16.0, 44.0), 16.0
-#: Bone further behind than this from the rest of a layer is the canal's roof, mm.
+#: Bone further than this from the rest of a layer is the canal's roof, or a speck before it, mm.
 CANAL_MM = 4.0
 
 
@@ -70,12 +70,13 @@ class SacralShape:
 
 
 def _walls(front: np.ndarray) -> tuple[float, float]:
-    """Front and rear wall of a layer; what lies behind a gap is the canal's roof."""
+    """Front and rear wall of a layer's largest part; gaps sever the canal's roof, and specks."""
     if len(front) < LEAST_VOXELS:
         return float("nan"), float("nan")
     places = np.sort(front)[::-1]
-    breaks = np.flatnonzero(-np.diff(places) > CANAL_MM)
-    return float(places[0]), float(places[breaks[0]] if len(breaks) else places[-1])
+    parts = np.split(places, np.flatnonzero(-np.diff(places) > CANAL_MM) + 1)
+    body = max(parts, key=len)
+    return float(body[0]), float(body[-1])
 
 
 def _lean(places: np.ndarray, between: np.ndarray, reach: tuple[float, float]) -> float:

@@ -59,6 +59,14 @@ def test_the_canals_roof_is_no_part_of_the_body():
     assert with_roof == alone
 
 
+def test_a_speck_before_the_sacrum_does_not_hide_it():
+    """A few voxels of bowel called sacrum, in front of it, were taken for its front wall."""
+    body = column([0, 15], [30, 42], [34, 22])
+    speck = column([0], [20], [4]) + [0, 38, -28]
+    with_speck = SacralShape.of(np.vstack([body, speck]), DOWN, FORWARD, 0.0)
+    assert with_speck == SacralShape.of(body, DOWN, FORWARD, 0.0)
+
+
 @pytest.mark.parametrize("height", [30, 56, 66])
 def test_what_shows_too_little_has_no_turn(height):
     shape = SacralShape.of(column([0, 15], [30, height - 28], [34, 22])[:], DOWN, FORWARD, 0.0)

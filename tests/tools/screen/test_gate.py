@@ -112,6 +112,7 @@ def test_a_fractured_level_is_measured_and_left_out_of_the_mean(place, calibrati
         ({"kvp": 70.0}, "kvp_out_of_range"),
         ({"kvp": 150.0}, "kvp_out_of_range"),
         ({"beam_problem": True}, "kvp_out_of_range"),
+        ({"beam_problem": True, "kvp": None}, "kvp_out_of_range"),
         ({"scale_problem": True}, "scale"),
         ({"thickness_mm": 8.1}, "thick"),
     ],
@@ -147,6 +148,12 @@ def test_what_makes_a_scan_less_sure_warns(change, codes):
     assert judgement.warnings == codes
     assert judgement.reasons == []
     assert all(verdict.in_mean for verdict in judgement.levels.values())
+
+
+def test_a_series_of_two_voltages_does_not_ask_for_one():
+    """Its warnings named `--kvp`, which cannot mend it, beside the refusal."""
+    judgement = judge(replace(SCAN, beam_problem=True, kvp=None))
+    assert "kvp_unknown" not in judgement.warnings
 
 
 @pytest.mark.parametrize(
