@@ -1,0 +1,123 @@
+"""The check for shortcuts: it finds those that are there, and its cover hides the bodies."""
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from tools.levels import LABEL_IDS
+from tools.phantom.checks.shortcuts import cover, metadata, network
+from tools.phantom.checks.shortcuts.__main__ import auc, main
+
+LEVELS = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
+
+
+def truth(fractured: bool, age: float, rng: np.random.Generator) -> dict:
+    level = {"qct_ha_mg_cm3": rng.normal(100, 20), "marrow_fat": 0.5, "fracture": None}
+    scan = {name: float(rng.normal()) for name in metadata.FROM_SCAN}
+    return {
+        "sex": "F",
+        "age": age,
+        "bmi_kg_m2": rng.normal(25, 3),
+        "fractured": fractured,
+        "scanner": "A",
+        "scan": scan | {"kernel": "soft", "interval_mm": 3.0},
+        "levels": {"L1": level},
+        "alignment": {"cobb_deg": rng.normal()},
+    }
+
+
+@pytest.mark.parametrize(("years", "low", "high"), [(0, 0.4, 0.6), (20, 0.85, 1.0)])
+def test_an_older_fractured_group_is_found(years, low, high):
+    rng = np.random.default_rng(1)
+    labels = np.arange(300) % 2
+    rows = [
+        metadata.features(truth(bool(label), rng.normal(60 + years * label, 10), rng), (3, 2, 1))
+        for label in labels
+    ]
+    for name, scores in metadata.scores(rows, labels, 0).items():
+        found = auc(labels, scores)
+        assert found["auc"] == pytest.approx(roc_auc_score(labels, scores))
+        assert low <= found["auc"] <= high, name
+        assert found["ci95"][0] < found["auc"] < found["ci95"][1]
+
+
+def test_the_density_of_fractured_levels_is_left_out():
+    case = truth(True, 60, np.random.default_rng(0))
+    case["levels"] |= {"L2": case["levels"]["L1"] | {"qct_ha_mg_cm3": 900.0, "fracture": {}}}
+    case["levels"]["L2"]["fracture"] = {"kind": "crush"}
+    assert metadata.features(case, (1, 1, 1))["density"] < 200
+
+
+def scene(squeezed: str = "", noise: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """HU, labels and matrix of a made-up spine of 4 mm voxels on a gently curved course."""
+    labels = np.zeros((50, 60, 90), np.uint8)
+    for number, level in enumerate(reversed(LEVELS)):
+        low, bend = 12 + 9 * number, round(0.1 * (number - 3) ** 2)
+        high = low + (4 if level == squeezed else 7)
+        labels[20:30, 26 + bend : 34 + bend, low:high] = LABEL_IDS[level]
+    hu = np.where(labels > 0, 150, -50) + np.random.default_rng(noise).normal(0, 5, labels.shape)
+    return hu, labels, np.diag([4.0, 4.0, 4.0, 1.0])
+
+
+def test_the_cover_hides_what_happens_to_a_body():
+    whole, broken = scene(), scene("L2")
+    covered, sight = (
+        np.abs(cover.volume(*whole, hidden) - cover.volume(*broken, hidden)) > 0.05
+        for hidden in (True, False)
+    )
+    assert covered.mean() < 0.001  # rounding at the column's edge
+    assert sight.sum() > 50
+
+
+def test_the_cover_leaves_the_back_in_sight():
+    hu, labels, affine = scene()
+    changed = hu.copy()
+    changed[24:26, 14:20, 30:60] = 800  # spinous processes
+    difference = cover.volume(hu, labels, affine, True) != cover.volume(
+        changed, labels, affine, True
+    )
+    assert difference.any()
+
+
+def test_a_field_without_l5_is_refused():
+    hu, labels, affine = scene()
+    labels[labels == LABEL_IDS["L5"]] = 0
+    with pytest.raises(ValueError, match="no L5"):
+        cover.volume(hu, labels, affine, True)
+
+
+def test_the_network_finds_a_mark_and_guesses_without_one():
+    rng = np.random.default_rng(0)
+    labels = np.arange(48) % 2
+    plain = rng.normal(0.3, 0.02, (48, 32, 32, 32)).astype(np.float16)
+    marked = plain.copy()
+    marked[labels == 1, 12:20, 12:20, 12:20] += 0.5
+    assert roc_auc_score(labels, network.scores(marked, labels, 2, 0)) > 0.9
+    assert 0.2 < roc_auc_score(labels, network.scores(plain, labels, 2, 0)) < 0.8
+
+
+def test_a_cohort_is_examined_and_written(tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    truths = {f"A{n:04d}": truth(n % 2 == 1, 60 + 30 * (n % 2), rng) for n in range(20)}
+    cohort = tmp_path / "cohort"
+    for folder in ("images", "labels"):
+        (cohort / folder).mkdir(parents=True)
+    for name in truths:
+        hu, labels, affine = scene()
+        nib.save(nib.Nifti1Image(hu.astype(np.int16), affine), cohort / f"images/{name}.nii.gz")
+        nib.save(nib.Nifti1Image(labels, affine), cohort / f"labels/{name}.nii.gz")
+    (cohort / "truth.json").write_text(json.dumps({"cases": truths}))
+    assert main([str(cohort), str(tmp_path / "out"), "--metadata_only"]) == 0
+    found = json.loads((tmp_path / "out" / "shortcuts.json").read_text())
+    assert found["fractured"] == 10
+    assert found["questions"]["metadata, logistic regression"]["auc"] > 0.8
+    assert "AUC" in capsys.readouterr().out
+
+
+def test_a_folder_without_a_cohort_is_refused_in_one_line(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), str(tmp_path / "out")])
+    assert "no finished cohort" in capsys.readouterr().err
