@@ -20,8 +20,11 @@ from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.drawing.painting import Paint
 from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.pathology.mineral import conserve_mineral
+from tools.phantom.pathology.plan import alteration
 from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.pathology.truth import fracture_truth
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.threads import single_thread
 from tools.volumes import Grid, reorient
@@ -29,7 +32,7 @@ from tools.volumes import Grid, reorient
 #: Voxels that a scan may be drawn on: 16 GB of memory.
 MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
-_PATIENT, _SCAN, _NOISE = 0, 1, 2
+_PATIENT, _SCAN, _NOISE, _PATHOLOGY = 0, 1, 2, 4
 
 
 @dataclass(frozen=True)
@@ -110,6 +113,7 @@ def simulate(
         | {"field": scan["field"], "orientation": codes, "water_cm": water},
         "levels": _visible_levels(patient, grid, maps[0]),
     }
+    truth |= fracture_truth(patient, truth["levels"])
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
     return Case(image_array, labels, trabecular, posterior, turned[0][1], _plain(truth))
 
@@ -154,8 +158,11 @@ def draw_labels(
 
 
 def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None) -> Patient:
-    rng = _stream(seed, index, scanner or "", _PATIENT)
-    return draw_patient(rng, recipe["population"], recipe["scan"]["oral_contrast"])
+    name = scanner or ""
+    rng = _stream(seed, index, name, _PATIENT)
+    alter = alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"])
+    patient = draw_patient(rng, recipe["population"], recipe["scan"]["oral_contrast"], alter)
+    return conserve_mineral(patient)
 
 
 def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Generator:

@@ -26,6 +26,7 @@ from tools.phantom.anatomy.trunk_painting import LAYER_STEP_MM, paint_trunk
 from tools.phantom.anatomy.vessels import paint_vessels
 from tools.phantom.drawing.canvas import WORLD, Canvas
 from tools.phantom.drawing.painting import Paint
+from tools.phantom.pathology.painting import paint_bridges, paint_implants, paint_swellings
 from tools.phantom.physics.beam import Beam
 from tools.volumes import Grid
 
@@ -82,6 +83,7 @@ def draw(
         paint = Paint(canvas, beam, patient.tissues, dark_canal_hu)
         _paint_around_spine(paint, patient)
         paint_spine(paint, patient, labels.part(part))
+        paint_implants(paint, patient)
         hu[:, :, part] = canvas.hu
     return Drawing(hu, labels)
 
@@ -91,6 +93,7 @@ def _paint_around_spine(paint: Paint, patient: Patient) -> None:
     _paint_lungs(paint, patient)
     paint_organs(paint, patient.organs, patient.trunk, patient.broad)
     paint_bowel(paint, patient.bowel, patient.trunk, patient.spine, patient.broad)
+    paint_swellings(paint, patient)
     paint_vessels(paint, patient.vessels)
     paint_muscles(paint, patient.muscles, patient.spine, patient.trunk, patient.pelvis)
     bone = patient.bones["L5"]
@@ -114,6 +117,7 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
         paint_ligament(paint, vertebra)
     for vertebra in patient.spine.vertebrae.values():
         paint_disc(paint, vertebra)
+    paint_bridges(paint, patient)
     paint_sacrum(paint, patient.sacrum, patient.spine, patient.bones["L5"], labels)
     for level, vertebra in patient.spine.vertebrae.items():
         paint_vertebra(paint, vertebra, patient.bones[level], labels)

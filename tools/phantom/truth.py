@@ -17,6 +17,7 @@ from tools.phantom.anatomy.bones import (
     FILLET_MM,
     POSTERIOR_CORTEX_MM,
     POSTERIOR_DENSITY,
+    body_hu,
     body_mineral,
     rods,
 )
@@ -27,6 +28,8 @@ from tools.phantom.anatomy.trabecular import Trabecular
 from tools.phantom.anatomy.vertebra import BodyShape, posterior_parts
 from tools.phantom.drawing.canvas import Box, Canvas
 from tools.phantom.drawing.painting import union_distance
+from tools.phantom.pathology.heights import losses, norm_losses
+from tools.phantom.pathology.truth import findings_truth
 from tools.phantom.physics.beam import REFERENCE_BEAM
 from tools.phantom.physics.qct import qct_ha
 from tools.volumes import Grid
@@ -57,6 +60,7 @@ def level_truth(patient: Patient, level: str) -> dict[str, Any]:
     distance = shape.distance(u, v, w)
     inside = canvas.coverage(distance)
     relative = body_mineral(vertebra, bone, u, v, w)
+    hu = body_hu(vertebra, bone, relative, (u, v, w), REFERENCE_BEAM)
     core = distance < -CORE_DEPTH_MM
     slab = in_slab(distance, w)
     weight = inside / inside.sum()
@@ -66,19 +70,23 @@ def level_truth(patient: Patient, level: str) -> dict[str, Any]:
         "centroid_ras_mm": vertebra.frame.to_world(np.array(centroid)).tolist(),
         "volume_mm3": float(inside.sum()) * STEP_MM**3,
         "ha_mass_mg_cm3": bone.ha * float(relative[slab].mean()),
-        "qct_ha_mg_cm3": _reading(bone, relative[slab]),
+        "qct_ha_mg_cm3": _reading(hu[slab]),
         "core_ha_mass_mg_cm3": bone.ha * float(relative[core].mean()),
-        "core_qct_ha_mg_cm3": _reading(bone, relative[core]),
+        "core_qct_ha_mg_cm3": _reading(hu[core]),
         "marrow_fat": bone.fat,
         "areal_bmd_g_cm2": _areal_density(patient, vertebra, bone, box, distance, relative),
         "height_mm": heights,
-        "height_loss": dict.fromkeys(heights, 0.0),
-    }
+        "height_loss": losses(vertebra),
+        "height_loss_to_norm": norm_losses(vertebra, patient.sex),
+        "fracture": None,
+        "mimic": None,
+        "implants": [],
+    } | findings_truth(patient, level)
 
 
-def _reading(bone: Trabecular, relative: torch.Tensor) -> float:
+def _reading(hu: torch.Tensor) -> float:
     """Ideal single-energy QCT of a region, mg/cm³ HA: linear, so the mean voxel's reading."""
-    return float(qct_ha(float(bone.hu(relative, REFERENCE_BEAM).mean()), REFERENCE_BEAM))
+    return float(qct_ha(float(hu.mean()), REFERENCE_BEAM))
 
 
 def _local_canvas(vertebra: Vertebra) -> Canvas:

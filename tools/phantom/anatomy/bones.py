@@ -14,7 +14,8 @@ from tools.phantom.anatomy.vertebra import BodyShape, Part, posterior_parts
 from tools.phantom.drawing.canvas import CORNER_SIGNS, Box
 from tools.phantom.drawing.painting import Paint, Piece, paint_shell, paint_union
 from tools.phantom.drawing.shapes import superellipse
-from tools.phantom.physics.materials import BONE_TISSUE_HA_MG_CM3
+from tools.phantom.physics.beam import Beam
+from tools.phantom.physics.materials import BONE_TISSUE_HA_MG_CM3, MATERIALS
 
 #: Cortex of posterior elements, mm, and its mineral relative to the body's shell (design).
 POSTERIOR_CORTEX_MM = 1.3
@@ -128,7 +129,9 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
         return
     u, v, w = body.coordinates(vertebra.frame)
     distance = shape.distance(u, v, w)
-    spongy_field = bone.hu(body_mineral(vertebra, bone, u, v, w), paint.beam)
+    spongy_field = body_hu(
+        vertebra, bone, body_mineral(vertebra, bone, u, v, w), (u, v, w), paint.beam
+    )
     paint_shell(paint.canvas, body, distance, vertebra.shell_mm, cortex, spongy_field)
     mark(labels.bodies, body, distance < 0, label)
     mark(labels.posterior, body, distance < 0, 0)
@@ -168,7 +171,37 @@ def body_mineral(
         Broadcast shape of u, v and w.
     """
     half_depth, half = vertebra.depth / 2, vertebra.height / 2
-    return bone.relative(u, v / half_depth, w / half, half_depth, half)
+    if vertebra.warp is None:
+        return bone.relative(u, v / half_depth, w / half, half_depth, half)
+    plates = BodyShape(vertebra).intact_endplates(u, v)
+    factor = vertebra.warp.density(u, v, w, *plates)
+    u, v, w = vertebra.warp.origin(u, v, w, *plates)
+    return factor * bone.relative(u, v / half_depth, w / half, half_depth, half)
+
+
+def body_hu(
+    vertebra: Vertebra,
+    bone: Trabecular,
+    mineral: torch.Tensor,
+    place: tuple[torch.Tensor, torch.Tensor, torch.Tensor],
+    beam: Beam,
+) -> torch.Tensor:
+    """HU inside a body, tumour tissue included.
+
+    Args:
+        vertebra: Its deformation says where a tumour lies.
+        bone: Its spongy bone.
+        mineral: Of `body_mineral`.
+        place: (u, v, w), mm, of that mineral.
+        beam: Spectrum.
+    """
+    hu = bone.hu(mineral, beam)
+    share = None if vertebra.warp is None else vertebra.warp.tumour(*place)
+    if share is None:
+        return hu
+    # Soft tissue takes the marrow's place between the trabeculae that are left.
+    room = 1 - mineral * (bone.ha / BONE_TISSUE_HA_MG_CM3)
+    return hu + share * room * (beam.hu(MATERIALS["soft_tissue"]) - bone.marrow_hu(beam))
 
 
 def rods(parts: list[Part]) -> list[Piece]:
@@ -186,6 +219,7 @@ def paint_disc(paint: Paint, vertebra: Vertebra) -> None:
     drop = vertebra.height / 2 + vertebra.disc_height / 2
     frame = vertebra.frame.moved(0.0, 0.0, -drop)
     reach = vertebra.disc_height / 2 + DISC_RESERVE_MM
+    reach += 0.0 if vertebra.warp is None else vertebra.warp.disc_reserve
     half_width = vertebra.width / 2 * vertebra.flare * DISC_SIZE
     half_depth = vertebra.depth / 2 * vertebra.flare * DISC_SIZE
 

@@ -20,6 +20,7 @@ from tools.phantom.anatomy.trabecular import Trabecular, draw_density, draw_trab
 from tools.phantom.anatomy.trunk import Trunk, draw_trunk
 from tools.phantom.anatomy.vessels import Vessels, draw_vessels
 from tools.phantom.drawing.texture import Texture
+from tools.phantom.pathology.findings import Alter, Pathology
 from tools.phantom.physics.materials import Material
 
 
@@ -44,6 +45,7 @@ class Patient:
         vessels: Aorta, caval vein, iliac vessels.
         broad: Slow texture of soft tissue.
         strands: Fine texture of fat.
+        pathology: Fractures, mimics and implants; None in a recipe without them.
     """
 
     sex: str
@@ -62,20 +64,28 @@ class Patient:
     vessels: Vessels
     broad: Texture
     strands: Texture
+    pathology: Pathology | None = None
 
 
-def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: float) -> Patient:
+def draw_patient(
+    rng: np.random.Generator,
+    population: dict,
+    oral_contrast: float,
+    alter: Alter | None = None,
+) -> Patient:
     """Draw a patient.
 
     Args:
         rng: Random stream; the patient is a function of it.
         population: `women` (share) and `age_years` {mean, sd, min, max} of a recipe.
         oral_contrast: Probability of oral contrast medium.
+        alter: Deforms the spine; draws nothing from `rng`.
     """
     sex = "F" if rng.random() < population["women"] else "M"
     age = _draw_age(rng, **population["age_years"])
     contrast = bool(rng.random() < oral_contrast)
-    spine = draw_spine(rng, sex, age)
+    intact = draw_spine(rng, sex, age)
+    spine, pathology = (intact, None) if alter is None else alter(intact)
     density = draw_density(rng, sex, age)
     sacrum = draw_sacrum(rng, spine)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
@@ -86,7 +96,8 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         density=density,
         tissues=draw_tissues(rng),
         spine=spine,
-        bones=settle(spine, draw_trabecular(rng, sex, age, density)),
+        # Density is that of the bodies before they broke.
+        bones=settle(intact, draw_trabecular(rng, sex, age, density)),
         sacrum=sacrum,
         pelvis=pelvis,
         ribs=draw_ribs(rng, spine, trunk),
@@ -97,6 +108,7 @@ def draw_patient(rng: np.random.Generator, population: dict, oral_contrast: floa
         vessels=draw_vessels(rng, spine, trunk, pelvis, age, sex),
         broad=Texture.draw(rng, float(rng.uniform(9, 16)), 24),
         strands=Texture.draw(rng, float(rng.uniform(4, 7))),
+        pathology=pathology,
     )
 
 

@@ -32,6 +32,7 @@ from tools.phantom.anatomy.sizes import (
     SIZE_WOMEN,
     WAIST,
 )
+from tools.phantom.anatomy.warp import BodyWarp
 from tools.phantom.drawing.canvas import Frame
 
 #: Share of patients over 60 with narrowed discs, and the factor on their height (design).
@@ -72,6 +73,7 @@ class Vertebra:
         pedicle_width: Pedicle, transverse.
         disc_height: Gap between the rims of the disc below it.
         scale: Size factor of everything without a size of its own.
+        warp: Deformation of the body, or None.
     """
 
     level: str
@@ -94,6 +96,7 @@ class Vertebra:
     pedicle_width: float
     disc_height: float
     scale: float
+    warp: BodyWarp | None = None
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -34,6 +34,11 @@ class Part:
         """Signed distance, mm."""
         return capsule(u, v, w, self.start, self.end, self.radii, self.flatten)
 
+    def raised(self, shift_mm: float) -> Part:
+        """The same rod moved along w, mm."""
+        start, end = ((u, v, w + shift_mm) for u, v, w in (self.start, self.end))
+        return replace(self, start=start, end=end)
+
     def reach(self) -> float:
         """How far its surface lies from its axis at most, mm."""
         return max(self.radii) * max(self.flatten)
@@ -47,6 +52,14 @@ class BodyShape:
 
     def endplates(self, u: torch.Tensor, v: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Heights w of the upper and the lower endplate above a place (u, v), mm."""
+        plates = self.intact_endplates(u, v)
+        warp = self.vertebra.warp
+        return plates if warp is None else warp.endplates(u, v, *plates)
+
+    def intact_endplates(
+        self, u: torch.Tensor, v: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """The same before the body was deformed."""
         body = self.vertebra
         slope = float(np.tan(np.radians(body.wedge / 2)))
         side = float(np.tan(np.radians(body.lean / 2)))
@@ -62,6 +75,8 @@ class BodyShape:
     def outline(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Distance to the side wall, mm."""
         body = self.vertebra
+        if body.warp is not None:
+            u, v, w = body.warp.origin(u, v, w, *self.intact_endplates(u, v))
         t = (w / (body.height / 2)).clamp(-1, 1)
         size = 1 + (body.flare - 1) * (1 - t) / 2
         size = size * (1 - body.waist * (1 - t * t))
@@ -83,25 +98,32 @@ class BodyShape:
         body = self.vertebra
         half = np.array([body.width, body.depth, body.height]) / 2 * [body.flare, body.flare, 1]
         half[2] += body.depth / 2 * abs(np.tan(np.radians(body.wedge / 2))) + 0.5
+        half += 0.0 if body.warp is None else body.warp.reach_mm
         signs = np.array([[a, b, c] for a in (-1, 1) for b in (-1, 1) for c in (-1, 1)])
         return body.frame.to_world(signs * half)
 
-    def heights_mm(self) -> dict[str, float]:
-        """Heights in the mid-sagittal plane: at the front and back walls and in the middle."""
+    def heights_mm(self, side_mm: float = 0.0) -> dict[str, float]:
+        """Heights at the front and back walls and in the middle.
+
+        Args:
+            side_mm: How far to the right of the mid-sagittal plane they are taken, mm.
+        """
         body = self.vertebra
         # The rim's rounding ends about its radius inside the wall.
         inset = body.depth / 2 - RIM_ROUNDING_MM
         places = {"anterior": inset, "middle": 0.0, "posterior": -inset + body.dent}
         heights = {}
         for name, v in places.items():
-            top, bottom = self.endplates(torch.zeros(1), torch.tensor([v]))
+            top, bottom = self.endplates(torch.full((1,), side_mm), torch.tensor([v]))
             heights[name] = float(top - bottom)
         return heights
 
 
 def posterior_parts(vertebra: Vertebra) -> list[Part]:
     """Pedicles, articular, transverse and spinous processes and laminae, in the body's frame."""
-    return _lumbar(vertebra) if vertebra.level.startswith("L") else _thoracic(vertebra)
+    parts = _lumbar(vertebra) if vertebra.level.startswith("L") else _thoracic(vertebra)
+    shift = 0.0 if vertebra.warp is None else vertebra.warp.rear_shift
+    return [part.raised(shift) for part in parts] if shift else parts
 
 
 def _lumbar(vertebra: Vertebra) -> list[Part]:
