@@ -20,11 +20,11 @@ from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.drawing.painting import Paint
 from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.pathology.mineral import conserve_mineral
 from tools.phantom.pathology.plan import alteration
-from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
-from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.pathology.truth import fracture_truth
+from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.threads import single_thread
 from tools.volumes import Grid, reorient
@@ -32,7 +32,7 @@ from tools.volumes import Grid, reorient
 #: Voxels that a scan may be drawn on: 16 GB of memory.
 MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
-_PATIENT, _SCAN, _NOISE, _PATHOLOGY = 0, 1, 2, 4
+_PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY = 0, 1, 2, 3, 4
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,14 @@ def draw_labels(
 
 def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None) -> Patient:
     name = scanner or ""
-    rng = _stream(seed, index, name, _PATIENT)
-    alter = alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"])
-    patient = draw_patient(rng, recipe["population"], recipe["scan"]["oral_contrast"], alter)
+    patient = draw_patient(
+        _stream(seed, index, name, _PATIENT),
+        recipe["population"],
+        recipe["scan"]["oral_contrast"],
+        recipe["anatomy"],
+        _stream(seed, index, name, _VARIANTS),
+        alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
+    )
     return conserve_mineral(patient)
 
 

@@ -23,6 +23,7 @@ from tools.phantom.anatomy.pelvis import paint_pelvis
 from tools.phantom.anatomy.ribs import paint_ribs
 from tools.phantom.anatomy.sacrum_painting import paint_sacrum
 from tools.phantom.anatomy.trunk_painting import LAYER_STEP_MM, paint_trunk
+from tools.phantom.anatomy.variants.painting import paint_fusions
 from tools.phantom.anatomy.vessels import paint_vessels
 from tools.phantom.drawing.canvas import WORLD, Canvas
 from tools.phantom.drawing.painting import Paint
@@ -121,6 +122,7 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
     paint_sacrum(paint, patient.sacrum, patient.spine, patient.bones["L5"], labels)
     for level, vertebra in patient.spine.vertebrae.items():
         paint_vertebra(paint, vertebra, patient.bones[level], labels)
+    paint_fusions(paint, patient)
 
 
 def _paint_lungs(paint: Paint, patient: Patient) -> None:

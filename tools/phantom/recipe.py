@@ -153,6 +153,12 @@ def _refuse_bad_order(recipe: dict[str, Any], path: Path) -> None:
             f"recipe {path}: population.age_years: min {age['min']}, mean {age['mean']} and "
             f"max {age['max']} are not in rising order"
         )
+    anatomy = recipe["anatomy"]
+    if (both := anatomy["sacralised_l5"] + anatomy["lumbarised_s1"]) > 1:
+        raise ValueError(
+            f"recipe {path}: anatomy.sacralised_l5 and anatomy.lumbarised_s1 sum to {both:g}; "
+            f"nobody has both, so at most 1"
+        )
 
 
 def _explain(error: jsonschema.ValidationError, unit: str) -> str:

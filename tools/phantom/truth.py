@@ -159,6 +159,7 @@ def patient_truth(patient: Patient) -> dict[str, Any]:
             "lordosis_t12_s1_deg": spine.alignment.lordosis,
             "cobb_deg": spine.alignment.cobb,
         },
+        "variants": patient.plan.as_dict(),
     }
 
 

@@ -91,6 +91,12 @@ def tilt(forwards: float, rightwards: float) -> np.ndarray:
     return sagittal @ coronal
 
 
+def turned(degrees: float) -> np.ndarray:
+    """Rotation of a frame about its own w axis, + = its front (v) to the right (u), [3, 3]."""
+    a = np.radians(degrees)
+    return np.array([[np.cos(a), np.sin(a), 0], [-np.sin(a), np.cos(a), 0], [0, 0, 1]])
+
+
 def _disc_angles(
     rng: np.random.Generator, lordosis: float, wedges: dict[str, float]
 ) -> dict[str, float]:

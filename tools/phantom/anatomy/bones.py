@@ -10,6 +10,12 @@ import torch
 from tools.levels import LABEL_IDS
 from tools.phantom.anatomy.spine import Spine, Vertebra
 from tools.phantom.anatomy.trabecular import Trabecular
+from tools.phantom.anatomy.variants.growth_shapes import (
+    added_mineral,
+    overhang,
+    paint_gas,
+    with_spurs,
+)
 from tools.phantom.anatomy.vertebra import BodyShape, Part, posterior_parts
 from tools.phantom.drawing.canvas import CORNER_SIGNS, Box
 from tools.phantom.drawing.painting import Paint, Piece, paint_shell, paint_union
@@ -122,19 +128,23 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
     )
     if posterior is not None:
         box, distance = posterior
-        mark(labels.posterior, box, distance < 0, label)
+        inside = distance < 0
+        if vertebra.processes:  # a fused one lies in the sacrum's wing, which keeps its label
+            inside = inside & (labels.bodies[box.slices] == 0)
+        mark(labels.posterior, box, inside, label)
     shape = BodyShape(vertebra)
-    body = paint.canvas.box(shape.corners(), 1.5)
+    body = paint.canvas.box(shape.corners(), 1.5 + overhang(vertebra))
     if body is None:
         return
     u, v, w = body.coordinates(vertebra.frame)
     distance = shape.distance(u, v, w)
+    whole = with_spurs(vertebra, distance, u, v, w)
     spongy_field = body_hu(
         vertebra, bone, body_mineral(vertebra, bone, u, v, w), (u, v, w), paint.beam
     )
-    paint_shell(paint.canvas, body, distance, vertebra.shell_mm, cortex, spongy_field)
-    mark(labels.bodies, body, distance < 0, label)
-    mark(labels.posterior, body, distance < 0, 0)
+    paint_shell(paint.canvas, body, whole, vertebra.shell_mm, cortex, spongy_field)
+    mark(labels.bodies, body, whole < 0, label)
+    mark(labels.posterior, body, whole < 0, 0)
     mark(labels.trabecular, body, distance < -CORE_DEPTH_MM, label)
 
 
@@ -172,11 +182,15 @@ def body_mineral(
     """
     half_depth, half = vertebra.depth / 2, vertebra.height / 2
     if vertebra.warp is None:
-        return bone.relative(u, v / half_depth, w / half, half_depth, half)
-    plates = BodyShape(vertebra).intact_endplates(u, v)
-    factor = vertebra.warp.density(u, v, w, *plates)
-    u, v, w = vertebra.warp.origin(u, v, w, *plates)
-    return factor * bone.relative(u, v / half_depth, w / half, half_depth, half)
+        relative = bone.relative(u, v / half_depth, w / half, half_depth, half)
+    else:
+        plates = BodyShape(vertebra).intact_endplates(u, v)
+        factor = vertebra.warp.density(u, v, w, *plates)
+        u, v, w = vertebra.warp.origin(u, v, w, *plates)
+        relative = factor * bone.relative(u, v / half_depth, w / half, half_depth, half)
+    if vertebra.wear is None:
+        return relative
+    return relative + added_mineral(vertebra, u, v, w) / bone.ha
 
 
 def body_hu(
@@ -235,6 +249,7 @@ def paint_disc(paint: Paint, vertebra: Vertebra) -> None:
     rim = ((u / half_width) ** 2 + (v / half_depth) ** 2).clamp(max=1.2)
     hu = paint.hu("disc") * (NUCLEUS_SHARE + ANNULUS_RISE * rim)
     paint.canvas.paint(box, hu, shape, frame)
+    paint_gas(paint, vertebra)
 
 
 def paint_canal(paint: Paint, spine: Spine, sacral_course: np.ndarray) -> None:

@@ -49,7 +49,7 @@ MULTIFIDUS = Column(16.0, 1.0, (12.0, 22.0), 0.8, 12.0, (12.0, 7.0), (0.85, 1.1,
 #: Radius of the psoas above L1 and its growth per level, mm at bulk 1; then down to the groin.
 PSOAS_RADIUS_MM, PSOAS_GROWTH_MM = 6.0, 2.9
 PSOAS_LOW_RADII_MM = (19.0, 15.0)
-LUMBAR = ("L1", "L2", "L3", "L4", "L5")
+LUMBAR = ("L1", "L2", "L3", "L4", "L5", "L6")
 #: Fat of psoas, iliacus and quadratus relative to the back muscles' (design: they stay leaner).
 FLEXOR_FAT = 0.4
 QUADRATUS_FAT = 0.6
@@ -148,9 +148,9 @@ def _psoas(
 ) -> None:
     """From beside L1, growing downwards, over the pelvic brim to the groin."""
     course, radii = [], []
-    for number, level in enumerate(LUMBAR, start=1):
-        vertebra = spine.vertebrae[level]
-        radius = (PSOAS_RADIUS_MM + PSOAS_GROWTH_MM * number) * bulk
+    shown = [spine.vertebrae[level] for level in LUMBAR if level in spine.vertebrae]
+    for number, vertebra in enumerate(shown, start=1):
+        radius = (PSOAS_RADIUS_MM + PSOAS_GROWTH_MM * min(number, 5)) * bulk
         beside = vertebra.width / 2 + 0.85 * radius
         course.append(vertebra.frame.point(side * beside, -2.0 - number, 0.0))
         radii.append(radius)
@@ -164,7 +164,7 @@ def _quadratus(paint: Paint, muscles: Muscles, spine: Spine, bulk: float, side: 
     steps = {
         "T12": vec(side * 52 * bulk, -32, -12),
         "L3": vec(side * 66 * bulk, -30, 0),
-        "L5": vec(side * 76 * bulk, -26, 12),
+        next(iter(spine.vertebrae)): vec(side * 76 * bulk, -26, 12),
     }
     course = [spine.vertebrae[level].frame.origin + step for level, step in steps.items()]
     radii = [7 * bulk, 10 * bulk, 10 * bulk]

@@ -18,6 +18,11 @@ from tools.phantom.anatomy.spine import Spine, draw_spine
 from tools.phantom.anatomy.tissues import draw_tissues
 from tools.phantom.anatomy.trabecular import Trabecular, draw_density, draw_trabecular
 from tools.phantom.anatomy.trunk import Trunk, draw_trunk
+from tools.phantom.anatomy.variants.change import change_spine
+from tools.phantom.anatomy.variants.last_ribs import change_ribs
+from tools.phantom.anatomy.variants.plan import USUAL, Plan, draw_plan
+from tools.phantom.anatomy.variants.processes import join
+from tools.phantom.anatomy.variants.transitional import shorten, with_l6
 from tools.phantom.anatomy.vessels import Vessels, draw_vessels
 from tools.phantom.drawing.texture import Texture
 from tools.phantom.pathology.findings import Alter, Pathology
@@ -46,6 +51,7 @@ class Patient:
         broad: Slow texture of soft tissue.
         strands: Fine texture of fat.
         pathology: Fractures, mimics and implants; None in a recipe without them.
+        plan: Variants of the spine.
     """
 
     sex: str
@@ -65,12 +71,15 @@ class Patient:
     broad: Texture
     strands: Texture
     pathology: Pathology | None = None
+    plan: Plan = USUAL
 
 
 def draw_patient(
     rng: np.random.Generator,
     population: dict,
     oral_contrast: float,
+    anatomy: dict | None = None,
+    variants: np.random.Generator | None = None,
     alter: Alter | None = None,
 ) -> Patient:
     """Draw a patient.
@@ -79,15 +88,19 @@ def draw_patient(
         rng: Random stream; the patient is a function of it.
         population: `women` (share) and `age_years` {mean, sd, min, max} of a recipe.
         oral_contrast: Probability of oral contrast medium.
+        anatomy: Probabilities of variants, the recipe's section; none without it.
+        variants: Random stream of their own.
         alter: Deforms the spine; draws nothing from `rng`.
     """
     sex = "F" if rng.random() < population["women"] else "M"
     age = _draw_age(rng, **population["age_years"])
     contrast = bool(rng.random() < oral_contrast)
-    intact = draw_spine(rng, sex, age)
+    plan = draw_plan(variants, anatomy, sex, age) if anatomy and variants else USUAL
+    intact = change_spine(draw_spine(rng, sex, age), plan)
     spine, pathology = (intact, None) if alter is None else alter(intact)
     density = draw_density(rng, sex, age)
-    sacrum = draw_sacrum(rng, spine)
+    sacrum = shorten(draw_sacrum(rng, spine), plan.transition)
+    spine = join(spine, sacrum, plan)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
     trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
     return Patient(
@@ -97,10 +110,10 @@ def draw_patient(
         tissues=draw_tissues(rng),
         spine=spine,
         # Density is that of the bodies before they broke.
-        bones=settle(intact, draw_trabecular(rng, sex, age, density)),
+        bones=settle(intact, with_l6(draw_trabecular(rng, sex, age, density), plan.transition)),
         sacrum=sacrum,
         pelvis=pelvis,
-        ribs=draw_ribs(rng, spine, trunk),
+        ribs=change_ribs(draw_ribs(rng, spine, trunk), plan.ribs, spine, trunk),
         trunk=trunk,
         muscles=draw_muscles(rng, age, sex),
         organs=draw_organs(rng, spine, trunk, sex, contrast),
@@ -109,6 +122,7 @@ def draw_patient(
         broad=Texture.draw(rng, float(rng.uniform(9, 16)), 24),
         strands=Texture.draw(rng, float(rng.uniform(4, 7))),
         pathology=pathology,
+        plan=plan,
     )
 
 

@@ -232,6 +232,8 @@ def alae(sacrum: Sacrum) -> list[Part]:
     wide = scale * own.size
     parts = []
     for wing in WINGS:
+        if wing.segment >= len(sacrum.segments):  # after lumbarisation of S1
+            continue
         segment = sacrum.segments[wing.segment]
         drop = wing.drop * segment.height
         radii = (wing.radii[0] * wide, wing.radii[1] * wide)

@@ -7,11 +7,12 @@ heights add up exactly as they are measured on images.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
-from tools.phantom.anatomy.alignment import Alignment, draw_alignment, tilt
+from tools.phantom.anatomy.alignment import Alignment, draw_alignment, tilt, turned
 from tools.phantom.anatomy.sizes import (
     CONCAVITY_LOWER_MM,
     CONCAVITY_UPPER_MM,
@@ -32,8 +33,12 @@ from tools.phantom.anatomy.sizes import (
     SIZE_WOMEN,
     WAIST,
 )
+from tools.phantom.anatomy.variants.growths import Wear
 from tools.phantom.anatomy.warp import BodyWarp
 from tools.phantom.drawing.canvas import Frame
+
+if TYPE_CHECKING:
+    from tools.phantom.anatomy.vertebra import Part
 
 #: Share of patients over 60 with narrowed discs, and the factor on their height (design).
 NARROWED_SHARE = 0.30
@@ -74,6 +79,12 @@ class Vertebra:
         disc_height: Gap between the rims of the disc below it.
         scale: Size factor of everything without a size of its own.
         warp: Deformation of the body, or None.
+        lowest: Whether it carries the short spine and stout processes of the last lumbar vertebra.
+        turn: Axial rotation, + = its front turned to the right.
+        slip: How far it has slid forwards on the body below.
+        facets: Factor on the radii of the articular processes.
+        processes: Transverse processes that differ from the usual ones, by side (+1 right).
+        wear: Osteophytes, sclerosis and gas, if degenerate.
     """
 
     level: str
@@ -97,6 +108,17 @@ class Vertebra:
     disc_height: float
     scale: float
     warp: BodyWarp | None = None
+    lowest: bool = False
+    turn: float = 0.0
+    slip: float = 0.0
+    facets: float = 1.0
+    processes: tuple[tuple[int, tuple[Part, ...]], ...] = ()
+    wear: Wear | None = None
+
+    @property
+    def front(self) -> float:
+        """How far bone reaches forwards of the body's middle, mm."""
+        return self.depth / 2 + (self.wear.overhang_front() if self.wear else 0.0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +126,7 @@ class Spine:
     """All vertebrae on one sacrum.
 
     Attributes:
-        vertebrae: By level name, T4 to L5.
+        vertebrae: By level name, foot to head; L6 only in those who have one.
         sacral_frame: Middle of S1's upper endplate; w is its normal.
         alignment: Its angles.
         scale: Size factor of the patient.
@@ -147,6 +169,18 @@ def draw_spine(rng: np.random.Generator, sex: str, age: float) -> Spine:
     narrowed = _draw_narrowing(rng, age)
     bodies = [_draw_body(rng, level, scale, alignment) for level in FOOT_TO_HEAD]
     discs = [_draw_disc(rng, level, scale) * narrowed.get(level, 1.0) for level in FOOT_TO_HEAD]
+    return stack(bodies, discs, alignment, scale)
+
+
+def stack(bodies: list[Vertebra], discs: list[float], alignment: Alignment, scale: float) -> Spine:
+    """Stack vertebrae on the sacrum.
+
+    Args:
+        bodies: Foot to head; their frames and `disc_height` are found here.
+        discs: Height of the disc under each in its middle, mm.
+        alignment: Angles of the discs.
+        scale: Size factor of the patient.
+    """
     sacral = Frame(np.zeros(3), tilt(alignment.slope, 0.0))
     point, axes = sacral.origin, sacral.axes
     depth_below, dish_below = S1_DEPTH_MM * scale, 0.0
@@ -159,12 +193,14 @@ def draw_spine(rng: np.random.Generator, sex: str, age: float) -> Spine:
         # Disc: half its angle, up, half its angle. Posterior walls stay in line.
         half = tilt(-alignment.discs[level] / 2, alignment.leans[level] / 2)
         axes = axes @ half
-        point = point + axes @ np.array([0.0, (body.depth - depth_below) / 2, gap])
+        point = point + axes @ np.array([0.0, (body.depth - depth_below) / 2 + body.slip, gap])
         # Body: to its mid-plane, then to its upper endplate.
         half_body = tilt(body.wedge / 2, body.lean / 2)
         axes = axes @ half @ half_body
         rise = axes @ np.array([0.0, 0.0, body.height / 2])
-        vertebrae[level] = replace(body, frame=Frame(point + rise, axes), disc_height=gap)
+        # A rotated body turns about its own axis; the column goes on along the same curve.
+        own = axes @ turned(body.turn) if body.turn else axes
+        vertebrae[level] = replace(body, frame=Frame(point + rise, own), disc_height=gap)
         point, axes = point + 2 * rise, axes @ half_body
         depth_below, dish_below = body.depth, body.concavity[0]
     return Spine(vertebrae, sacral, alignment, scale)
@@ -209,6 +245,7 @@ def _draw_body(
         pedicle_width=size.pedicle_width * factor * float(rng.normal(1, 0.08)),
         disc_height=0.0,
         scale=factor,
+        lowest=last,
     )
 
 

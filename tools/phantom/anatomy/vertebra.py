@@ -133,8 +133,9 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
     half_canal, pedicle = vertebra.canal_width / 2, vertebra.pedicle_width
     beside = half_canal + pedicle / 2 - 1
     pedicle_height = np.clip(14.5 * scale / pedicle, 1.0, 1.9)
-    spine_end = canal_back - (26 if vertebra.level == "L5" else 32) * scale
-    root, rise, radii = LOWEST_TRANSVERSE if vertebra.level == "L5" else TRANSVERSE
+    spine_end = canal_back - (26 if vertebra.lowest else 32) * scale
+    root, rise, radii = LOWEST_TRANSVERSE if vertebra.lowest else TRANSVERSE
+    own, facets = dict(vertebra.processes), vertebra.facets
     parts = []
     for side in (-1, 1):
         pillar = (side * (beside + 1), back - 13 * scale, 0.0)
@@ -145,11 +146,15 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
                 (pedicle / 2, pedicle / 2),
                 (1.0, 1.0, float(pedicle_height)),
             ),
-            Part((side * (beside + 3), back - 11 * scale, height / 2 + 4), pillar, (4.6, 5.5)),
+            Part(
+                (side * (beside + 3), back - 11 * scale, height / 2 + 4),
+                pillar,
+                (4.6 * facets, 5.5 * facets),
+            ),
             Part(
                 pillar,
                 (side * (half_canal + 1), canal_back - 2, -height / 2 - 7 * scale),
-                (5.5, 4.8),
+                (5.5 * facets, 4.8 * facets),
             ),
             Part(
                 (side * (half_canal + 1.5), canal_back + 2, -1.0),
@@ -157,13 +162,14 @@ def _lumbar(vertebra: Vertebra) -> list[Part]:
                 (2.9, 3.0),
                 (1.0, 1.0, 3.0),
             ),
-            Part(
-                (side * (beside + pedicle / 2), back - root * scale, rise[0] * height),
-                (side * (vertebra.width / 2 + 23 * scale), back - 16 * scale, rise[1] * height),
-                radii,
-                (1.0, 0.8, 1.2),
-            ),
         ]
+        usual = Part(
+            (side * (beside + pedicle / 2), back - root * scale, rise[0] * height),
+            (side * (vertebra.width / 2 + 23 * scale), back - 16 * scale, rise[1] * height),
+            radii,
+            (1.0, 0.8, 1.2),
+        )
+        parts += own.get(side, (usual,))
     parts.append(
         Part(
             (0.0, canal_back - 4 * scale, -5.0 * scale),

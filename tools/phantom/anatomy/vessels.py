@@ -115,7 +115,7 @@ def draw_vessels(
     courses: tuple[list[np.ndarray], list[np.ndarray]] = ([], [])
     for level, passage in PASSAGES.items():
         vertebra = spine.vertebrae[level]
-        front = vertebra.depth / 2
+        front = vertebra.front
         places = (
             (-max(offset, passage.aorta_left), front + aorta_radius + passage.aorta_gap),
             (18 + aorta_radius * 0.5, front + passage.cava_gap + cava_radius * 0.4),

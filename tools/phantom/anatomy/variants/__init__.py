@@ -1,0 +1,1 @@
+"""Variants of the spine that are no fractures: transitional anatomy, scoliosis, degeneration."""
