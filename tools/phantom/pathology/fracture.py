@@ -17,8 +17,8 @@ from tools.phantom.pathology.rear import settled
 from tools.phantom.pathology.warp import Bulge, Layer, LayeredWarp
 
 #: Depth of the step in a broken endplate, and of a cleft, mm (design).
-STEP_MM = (0.8, 2.4)
-CLEFT_MM = (1.5, 3.5)
+STEP_MM = (0.6, 2.0)
+CLEFT_MM = (1.5, 3.0)
 #: Half width of a cleft and width of a step's edge, mm (design).
 CLEFT_HALF_MM, EDGE_MM = 0.7, 0.35
 #: Probability that a break also gapes.
@@ -29,7 +29,7 @@ UNEVEN_MM = (0.15, 0.5)
 BAND_MM, BAND_PER_LOSS = (5.0, 8.0), 8.0
 #: The front wall buckles by so many mm, and so many more per fraction of height lost (design; the
 #: grade 3 of a real mask stands out by about 5 mm).
-BUCKLE_MM, BUCKLE_PER_LOSS = (0.4, 1.4), (3.0, 7.0)
+BUCKLE_MM, BUCKLE_PER_LOSS = (0.3, 1.0), (2.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def _profile(rng: np.random.Generator, fracture: Fracture) -> Field:
     one_sided = abs(fracture.side) > 0.2
     if fracture.kind == "wedge":
         fall = rng.uniform(0.45, 0.75) if one_sided else rng.uniform(0.0, 0.25)
-        start, full = rng.uniform(-0.9, -0.35), rng.uniform(0.55, 0.95)
+        start, full = rng.uniform(-0.95, -0.5), rng.uniform(0.7, 1.05)
         base = float(rng.uniform(0.0, 0.1))
         return Slide(float(start), float(full), fracture.side, float(fall), base)
     if fracture.kind == "biconcave":
@@ -116,11 +116,11 @@ def _profile(rng: np.random.Generator, fracture: Fracture) -> Field:
 def _break(rng: np.random.Generator, body: Vertebra, fracture: Fracture) -> tuple[Field, ...]:
     """The endplate's broken line: a step, perhaps a cleft, and unevenness."""
     half = body.depth / 2
-    at = rng.uniform(-0.2, 0.5) if fracture.kind == "wedge" else rng.uniform(-0.45, 0.45)
+    at = rng.uniform(-0.45, 0.25)
     line = Line(float(at), float(rng.normal(0, 0.15)), float(rng.normal(0, 0.2)))
     span = float(rng.uniform(0.6, 1.1))
     drop = float(rng.uniform(*STEP_MM))
-    tail = float(rng.uniform(0.25, 0.6))
+    tail = float(rng.uniform(0.25, 0.5))
     fields: list[Field] = [
         Step(line, drop, EDGE_MM / half, tail, fracture.side, span),
         Waves.draw(rng, float(rng.uniform(*UNEVEN_MM))),
@@ -139,10 +139,10 @@ def _buckles(
     amount *= 0.5 if fracture.kind == "biconcave" else 1.0
     left = body.height * (1 - fracture.loss)
     edge = body.height / 2 - upper * fracture.loss * body.height
-    at = edge - float(rng.uniform(0.1, 0.3)) * left
+    at = edge - float(rng.uniform(0.2, 0.4)) * left
     if upper < 0.3:
-        at = -body.height / 2 + fracture.loss * body.height + float(rng.uniform(0.1, 0.3)) * left
-    bulges = [Bulge(amount, at, float(rng.uniform(0.25, 0.5)) * left + 2.0)]
+        at = -body.height / 2 + fracture.loss * body.height + float(rng.uniform(0.2, 0.4)) * left
+    bulges = [Bulge(amount, at, float(rng.uniform(0.25, 0.4)) * left + 1.5)]
     if fracture.kind == "crush":
         middle = (0.5 - upper) * fracture.loss * body.height
         bulges.append(Bulge(float(rng.uniform(0.3, 1.5)), middle, 0.7 * left, front=False))
