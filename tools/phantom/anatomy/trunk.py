@@ -27,7 +27,7 @@ FAT_WOMEN_MM, FAT_MEN_MM, FAT_GROWTH_MM, FAT_SD_MM, FAT_LEAST_MM = 16.0, 11.0, 1
 #: Fat at the side and behind relative to the front's.
 FAT_ASIDE = 0.9
 #: Levels in a scan's field: their spinous processes and the sacrum lie on the subcutaneous fat.
-LOW_SPINE = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "L6")
+LOW_SPINE = ("T7", "T8", "T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 SPINOUS_RADIUS_MM = 4.0
 BACK_RESERVE_MM = 4.0
 #: Relative extra width of the chest.
@@ -198,7 +198,7 @@ def draw_trunk(
     usual = FAT_WOMEN_MM if sex == "F" else FAT_MEN_MM
     subcutaneous = max(FAT_LEAST_MM, usual + FAT_GROWTH_MM * excess + rng.normal(0, FAT_SD_MM))
     fat = (FAT_ASIDE * subcutaneous, subcutaneous, max(5.0, FAT_ASIDE * subcutaneous))
-    low = [spine.vertebrae[level] for level in LOW_SPINE if level in spine.vertebrae]
+    low = [body for level, body in spine.vertebrae.items() if level in (*LOW_SPINE, "L6")]
     tips = [_spinous_tip(vertebra) for vertebra in low]
     back = min([*tips, rearmost_mm(sacrum)]) - fat[2] - BACK_RESERVE_MM
     t10 = spine.vertebrae["T10"].frame.origin[2]

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.phantom.anatomy.variants.draft import Draft
+from tools.phantom.anatomy.variants.draft import RIM_GAP_MM, Draft
 
 #: Severity 0-1 at 30, its rise per year and SD (design: disc height loss is seen in a quarter of
 #: people at 20 and three quarters at 80; Brinjikji, AJNR 2015; 36: 811-6).
@@ -18,8 +18,8 @@ LEVEL_WEIGHTS = {"L5": 1.0, "L4": 1.0, "L3": 0.7, "L2": 0.6, "L1": 0.4, "T12": 0
 NARROWING = (0.9, 0.3)
 #: Vacuum: probability at severity 0 and 1 per disc (38 % of people of 76 years have at least one
 #: disc with gas, 25 % sclerosis; Camino-Willhuber, Acta Radiol 2023; 64: 1566-73).
-GAS_SHARE = (0.0, 0.55)
-SCLEROSIS_SHARE = (0.05, 0.55)
+GAS_SHARE = (0.0, 0.25)
+SCLEROSIS_SHARE = (0.02, 0.22)
 #: Longest osteophytes at severity 1, mm (design; claws of 10 mm are seen).
 SPUR_MM = (4.5, 10.5)
 #: Bearings of osteophytes from the front, degrees: in front and to the right rather than to the
@@ -34,6 +34,8 @@ FLATTENING, WEDGING_DEG = 0.06, 2.5
 #: distance relative to the body's depth: grade 1 ends at 25 %.
 SLIP_SHARE = {"F": 0.35, "M": 0.12}
 SLIP_DEPTHS = (0.08, 0.22)
+#: T12's upper endplate leans forwards by no more than this in a supine patient, degrees.
+MOST_FORWARDS_DEG = 12.0
 #: Facets grow by this factor at severity 1.
 FACETS = 0.45
 
@@ -158,14 +160,14 @@ def _draw_disc(rng: np.random.Generator, patient: float) -> WornDisc:
 def wear_down(draft: Draft, plan: Degeneration) -> None:
     """Narrow the worn discs, flatten and wedge the bodies above them, slide L4 forwards.
 
-    A thin disc cannot stay angled: the healthy lumbar discs take over what they can, the rest of
-    the lordosis is lost, as flat backs of the old show.
+    A thin disc cannot stay angled: the sound lumbar discs take over what they can, and some of the
+    lordosis is lost, as flat backs of the old show; never so much that the patient falls forwards.
 
     Args:
         draft: Changed in place.
         plan: What the patient has.
     """
-    lost = 0.0
+    lost: dict[str, float] = {}
     for level, disc in plan.discs.items():
         body = draft.bodies[level]
         draft.middles[level] *= disc.height
@@ -180,12 +182,26 @@ def wear_down(draft: Draft, plan: Degeneration) -> None:
         limit = draft.steepest(level, body.depth / 2)
         kept = float(np.clip(draft.discs[level], -limit, limit))
         # What the body's wedging takes from the lordosis is to be made up for, too.
-        lost += draft.discs[level] - kept + plan.wedging * share
+        lost[level] = draft.discs[level] - kept + plan.wedging * share
         draft.discs[level] = kept
-    sound = [level for level in draft.discs if level.startswith("L") and level not in plan.discs]
+    sound = [level for level in draft.bodies if level.startswith("L") and level not in plan.discs]
     for level in sound:
         room = draft.steepest(level, draft.bodies[level].depth / 2) - draft.discs[level]
-        draft.discs[level] += float(np.clip(lost / len(sound), 0.0, max(room, 0.0)))
+        draft.discs[level] += float(np.clip(sum(lost.values()) / len(sound), 0.0, max(room, 0.0)))
+    _keep_upright(draft, {level: max(angle, 0.0) for level, angle in lost.items()})
+
+
+def _keep_upright(draft: Draft, lost: dict[str, float]) -> None:
+    """Open worn discs in front, and make them higher, until the chest leans forwards no more."""
+    lacking = draft.alignment.slope - draft.lordosis() - MOST_FORWARDS_DEG
+    whole = sum(lost.values())
+    if lacking <= 0 or whole <= 0:
+        return
+    for level, angle in lost.items():
+        draft.discs[level] += angle * lacking / whole
+        half = draft.bodies[level].depth / 2
+        opened = float(np.tan(np.radians(abs(draft.discs[level]))) * half) + RIM_GAP_MM
+        draft.middles[level] += max(0.0, opened - draft.gap(level))
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

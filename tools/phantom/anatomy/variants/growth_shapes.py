@@ -15,9 +15,9 @@ from tools.phantom.anatomy.vertebra import BodyShape
 from tools.phantom.drawing.painting import Paint
 from tools.phantom.drawing.shapes import ellipsoid, smooth_min
 
-#: A spur begins this far inside the wall and under the endplate, with this radius, mm: it fills the
-#: body's rounded rim and nothing else of it.
-ROOT_MM, ROOT_RADIUS_MM = 3.0, 2.9
+#: Radius of a root, mm, and its growth per mm of length: long spurs have a broad base, filled
+#: with spongy bone. The root lies just inside the wall and under the endplate.
+ROOT_RADIUS_MM, ROOT_SHARE, ROOT_COVER_MM = 2.4, 0.28, 0.1
 #: Radius of a tip, mm, per mm of length, and its bounds: short lips are sharp, long claws blunt.
 TIP_SHARE, TIP_MM = 0.3, (0.3, 1.6)
 #: A claw turns towards the disc at this share of its length.
@@ -83,8 +83,10 @@ def _spur(
     # A claw runs out along the endplate, then bends; a traction spur points straight outwards.
     bend = (ELBOW * length - tip, -0.8 * tip) if claw else (0.6 * length, 0.6 * rise - tip)
     end = (length - tip, rise - tip)
-    middle = 0.5 * (ROOT_RADIUS_MM + tip) * grown + tip * (1 - grown)
-    first = _stretch(out, up, (-ROOT_MM, -ROOT_MM), bend, ROOT_RADIUS_MM, middle)
+    root = ROOT_RADIUS_MM + ROOT_SHARE * length
+    start = -(root + ROOT_COVER_MM)
+    middle = 0.5 * (root + tip) * grown + tip * (1 - grown)
+    first = _stretch(out, up, (start, start), bend, root, middle)
     last = _stretch(out, up, bend, end, middle, tip)
     # The fillet fades with the spur, so that no ridge runs round the rim where none has grown.
     filled = smooth_min(body, torch.minimum(first, last), SPUR_FILLET_MM)
@@ -96,7 +98,7 @@ def _stretch(
     up: torch.Tensor,
     start: tuple[float | torch.Tensor, float | torch.Tensor],
     end: tuple[float | torch.Tensor, float | torch.Tensor],
-    first: float | torch.Tensor,
+    first: torch.Tensor,
     last: torch.Tensor,
 ) -> torch.Tensor:
     """Distance to a tapering rod in the plane of two distances, mm."""
