@@ -17,6 +17,17 @@ def patient(seed: int = 0, oral_contrast: float = 0.0) -> Patient:
     return draw_patient(rng, recipe.load("standard")["population"], oral_contrast)
 
 
+@cache
+def varied(seed: int, age: float | None = None, **anatomy: float) -> Patient:
+    """A patient of the standard population with these probabilities of variants."""
+    population = recipe.load("standard")["population"]
+    if age is not None:
+        population["age_years"] = {"mean": age, "sd": 0, "min": 18, "max": 100}
+    chances = recipe.load("standard")["anatomy"] | anatomy
+    rng, own = np.random.default_rng(seed), np.random.default_rng([seed, 3])
+    return draw_patient(rng, population, 0.0, chances, own)
+
+
 def quick(**scan) -> dict:
     """The quick recipe with some values of its scan replaced."""
     loaded = recipe.load("quick")

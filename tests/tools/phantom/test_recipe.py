@@ -108,6 +108,11 @@ def test_docs_name_every_key_with_unit_and_default():
         ("scan: 3", ["scan: 3", "mapping"]),
         ("scan:", ["scan: None", "mapping"]),
         ("population: {age_years: {min: 80}}", ["population.age_years", "rising order"]),
+        (
+            "anatomy: {sacralised_l5: 0.7, lumbarised_s1: 0.6}",
+            ["anatomy.sacralised_l5 and anatomy.lumbarised_s1 sum to 1.3", "at most 1"],
+        ),
+        ("anatomy: {scoliosis: 1.2}", ["anatomy.scoliosis", "0 to 1"]),
         ("name: ''", ["name: is empty"]),
         ("name: 3", ["name: 3", "text"]),
         ("scan: {field: lumbar}\nscan: {field: abdomen}", ["line 2", "'scan' stands twice"]),
