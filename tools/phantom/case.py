@@ -25,6 +25,7 @@ from tools.phantom.pathology.mineral import conserve_mineral
 from tools.phantom.pathology.plan import alteration
 from tools.phantom.pathology.truth import fracture_truth
 from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.reformat import average, plan, scanned
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.threads import single_thread
 from tools.volumes import Grid, reorient
@@ -33,6 +34,7 @@ from tools.volumes import Grid, reorient
 MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
 _PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY = 0, 1, 2, 3, 4
+_REFORMAT = 7
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,23 @@ def simulate(
         if steps % 2
         else label(patient, grid, device).maps()
     )
+    view, grids = None, [grid]
+    if scan["reformat"] != "axial":
+        own = _stream(seed, index, scanner, _REFORMAT)
+        single = scan["reformat"] == "sagittal_single"
+        view = plan(grid, patient.spine, protocol.pixel_mm, single, own)
+        image = average(image, grid, view)
+        seen = scanned(grid, view.grid).to(device)
+        maps = [part * seen for part in label(patient, view.grid, device).maps()]
+        grids, codes = [view.grid, grid], view.codes
     volumes = [image.round().to(torch.int16), *maps]
-    turned = [reorient(volume.cpu().numpy(), grid.affine, codes) for volume in volumes]
+    turned = [reorient(volume.cpu().numpy(), grids[0].affine, codes) for volume in volumes]
     truth = patient_truth(patient) | {
         "scanner": scanner,
         "scan": protocol.as_dict()
-        | {"field": scan["field"], "orientation": codes, "water_cm": water},
-        "levels": _visible_levels(patient, grid, maps[0]),
+        | {"field": scan["field"], "orientation": codes, "water_cm": water}
+        | {"reformat": view.as_dict() if view else None},
+        "levels": _visible_levels(patient, grids, maps[0]),
     }
     truth |= fracture_truth(patient, truth["levels"])
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
@@ -176,20 +188,31 @@ def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Gene
     return np.random.default_rng(np.random.SeedSequence([seed, index, name, purpose]))
 
 
-def _visible_levels(patient: Patient, grid: Grid, labels: torch.Tensor) -> dict[str, Any]:
-    """Truth of every level whose body lies at least partly in the field."""
+def _visible_levels(patient: Patient, grids: list[Grid], labels: torch.Tensor) -> dict[str, Any]:
+    """Truth of every level whose body lies at least partly in the field of the labels' grid.
+
+    It is complete if it lies whole in that and every further grid.
+    """
     levels = {}
+    grid = grids[0]
     for level, vertebra in reversed(patient.spine.vertebrae.items()):
-        index = grid.to_index(rim_points(vertebra))
+        rims = rim_points(vertebra)
+        index = grid.to_index(rims)
         # Only the body's own surroundings are searched: the map is large.
         low = np.clip(np.floor(index.min(0)).astype(int) - 1, 0, grid.shape)
         high = np.clip(np.ceil(index.max(0)).astype(int) + 2, 0, grid.shape)
         near = labels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
         if not bool((near == LABEL_IDS[level]).any()):
             continue
-        complete = bool(np.all((index >= -0.5) & (index <= np.array(grid.shape) - 0.5)))
+        complete = all(_holds(one, rims) for one in grids)
         levels[level] = {"complete": complete} | level_truth(patient, level)
     return levels
+
+
+def _holds(grid: Grid, points_mm: np.ndarray) -> bool:
+    """Tell whether all points lie in a grid's box."""
+    index = grid.to_index(points_mm)
+    return bool(np.all((index >= -0.5) & (index <= np.array(grid.shape) - 0.5)))
 
 
 def _plain(value: Any) -> Any:

@@ -59,7 +59,8 @@ def phantom(
         scanner: Scanners to use, separated by commas. A is split into training, validation and
             test; others only test.
         recipe: Who is scanned and how: the name of a packaged recipe or the path of a YAML file.
-        format: File format of the images: nifti.
+        format: File format of the images: nifti, or dicom for a folder of slices; label maps are
+            NIfTI in any case.
         workers: Processes that work at once; each takes up to 7 GB of memory for a whole abdomen
             at the finest spacing.
         paired: Scan the same patients on every scanner.
@@ -84,8 +85,10 @@ def phantom(
         "scanners": _scanner_names(scanner),
         "paired": paired,
         "recipe": recipes.load(recipe),
-        "software": dict(completion.software()),
+        "software": dict(completion.software(format)),
     }
+    if format != "nifti":
+        settings["format"] = format
     if device != "cpu":  # what is not said was drawn on the CPU
         settings["device"] = device
     _refuse_other_content(out, settings)
@@ -113,12 +116,10 @@ def _refuse_bad_numbers(cases: int, seed: int, workers: int) -> None:
 
 
 def _refuse_bad_format(wanted: str) -> None:
-    """Raise for a file format that is unknown or that nothing writes."""
+    """Raise for a file format that is unknown."""
     if wanted not in FORMATS:
         hint = nearest(str(wanted), FORMATS)
         raise ValueError(f"unknown format {wanted!r}{hint}; known: {', '.join(FORMATS)}")
-    if wanted == "dicom":
-        raise ValueError("format dicom is not available: this version writes only nifti")
 
 
 def _refuse_bad_device(device: str, workers: int) -> None:
@@ -157,6 +158,7 @@ def _job(scanner: str, index: int, settings: Mapping[str, Any]) -> Job:
         paired=paired,
         recipe=settings["recipe"],
         device=settings.get("device", "cpu"),
+        format=settings.get("format", "nifti"),
     )
 
 

@@ -20,7 +20,10 @@ from typing import Any
 
 from tools import __version__, files, sources
 from tools.phantom.case import Case
-from tools.phantom.datalists import volume_path
+from tools.phantom.datalists import series_path, volume_path
+from tools.phantom.dicom.encoding import draw_encoding
+from tools.phantom.dicom.identity import Identity, cohort_digest
+from tools.phantom.dicom.series import write_series
 from tools.volumes import save_nifti
 
 VOLUME_FOLDERS = ("images", "labels", "trabecular", "posterior")
@@ -31,6 +34,17 @@ _ATTRIBUTES = MappingProxyType({"images": "image"})
 
 _RECORD = "completion"
 """The key of ``truth/<case>.json`` that says what the case was made from and of which files."""
+
+_SOURCES = MappingProxyType({
+    "nifti": ("tools/phantom/case.py",),
+    "dicom": ("tools/phantom/case.py", "tools/phantom/dicom/series.py"),
+})  # fmt: skip
+"""The files that a case's bytes come from, by format; what they import counts too."""
+
+_PACKAGES = MappingProxyType({
+    "nifti": ("torch", "numpy", "scipy", "nibabel", "xraydb"),
+    "dicom": ("torch", "numpy", "scipy", "nibabel", "xraydb", "pydicom", "itk"),
+})  # fmt: skip
 
 _SCANNER_FOLDER = Path(__file__).resolve().parent / "imaging" / "scanners"
 
@@ -48,6 +62,7 @@ class Job:
         paired: whether every scanner sees the same patients.
         recipe: the checked and completed recipe.
         device: what draws it.
+        format: file format of the image, nifti or dicom.
     """
 
     case: str
@@ -58,6 +73,7 @@ class Job:
     paired: bool
     recipe: dict[str, Any]
     device: str = "cpu"
+    format: str = "nifti"
 
     @property
     def fingerprint(self) -> str:
@@ -65,19 +81,27 @@ class Job:
         parts = asdict(self)
         if self.device == "cpu":  # unsaid, so that cases drawn before there was a choice stay
             del parts["device"]
-        content = json.dumps([parts, software()], sort_keys=True)
+        if self.format == "nifti":
+            del parts["format"]
+        content = json.dumps([parts, software(self.format)], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
+
+    @property
+    def volumes(self) -> dict[str, str]:
+        """The paths of the case's four volumes in the cohort's folder, by their own folder."""
+        paths = {folder: volume_path(folder, self.case) for folder in VOLUME_FOLDERS}
+        return paths | ({"images": series_path(self.case)} if self.format == "dicom" else {})
 
 
 @cache
-def software() -> Mapping[str, str]:
-    """Return the versions that a patient depends on, and a checksum of what draws it."""
+def software(format: str = "nifti") -> Mapping[str, str]:  # noqa: A002 - the command's own word
+    """Return the versions that a case depends on, and a checksum of what draws and writes it."""
     digest = hashlib.sha256()
     scanners = (path.relative_to(sources.REPOSITORY) for path in _SCANNER_FOLDER.iterdir())
-    for source in sorted({*sources.reached(["tools/phantom/case.py"]), *scanners}):
+    for source in sorted({*sources.reached(_SOURCES[format]), *scanners}):
         digest.update(source.as_posix().encode() + b"\0")
         digest.update((sources.REPOSITORY / source).read_bytes() + b"\0")
-    packages = {name: version(name) for name in ("torch", "numpy", "scipy", "nibabel", "xraydb")}
+    packages = {name: version(name) for name in _PACKAGES[format]}
     return {"version": __version__, "phantom_sources_sha256": digest.hexdigest(), **packages}
 
 
@@ -93,9 +117,12 @@ def write_case(out: Path, job: Job, case: Case) -> None:
         OSError: a file cannot be written; the case does not count as finished then.
     """
     written = {}
-    for folder in VOLUME_FOLDERS:
-        name = volume_path(folder, job.case)
-        save_nifti(out / name, getattr(case, _ATTRIBUTES.get(folder, folder)), case.affine)
+    dicom = {}
+    for folder, name in job.volumes.items():
+        if name == series_path(job.case):
+            dicom = {"dicom": _write_series(out / name, job, case)}
+        else:
+            save_nifti(out / name, getattr(case, _ATTRIBUTES.get(folder, folder)), case.affine)
         written[name] = _measure(out / name)
     truth = {
         "case": job.case,
@@ -104,9 +131,18 @@ def write_case(out: Path, job: Job, case: Case) -> None:
         "seed": job.seed,
         "recipe": job.recipe["name"],
         **case.truth,
+        **dicom,
         _RECORD: {"fingerprint": job.fingerprint, "files": written},
     }
     files.write_json(_truth_path(out, job), truth)
+
+
+def _write_series(folder: Path, job: Job, case: Case) -> dict[str, Any]:
+    """Write a case's image as a DICOM series; return what its truth says of that."""
+    cohort = cohort_digest(job.recipe, job.seed)
+    identity = Identity(job.case, job.patient_id, job.index + 1, cohort, job.fingerprint)
+    encoding = draw_encoding(job.recipe["scan"]["dicom"], job.seed, job.index, job.scanner)
+    return write_series(folder, case.image, case.affine, case.truth, identity, encoding)
 
 
 def is_finished(out: Path, job: Job) -> bool:
@@ -114,8 +150,7 @@ def is_finished(out: Path, job: Job) -> bool:
     try:
         record = json.loads(_truth_path(out, job).read_text(encoding="utf-8"))[_RECORD]
         return record["fingerprint"] == job.fingerprint and record["files"] == {
-            name: _measure(out / name)
-            for name in (volume_path(folder, job.case) for folder in VOLUME_FOLDERS)
+            name: _measure(out / name) for name in job.volumes.values()
         }
     except (OSError, ValueError, LookupError, TypeError):
         return False
@@ -159,7 +194,12 @@ def _truth_path(out: Path, job: Job) -> Path:
 
 
 def _measure(path: Path) -> dict[str, Any]:
-    """Return the size and the SHA-256 of a file."""
+    """Return the size and the SHA-256 of a file, or of all files of a folder and their names."""
+    if path.is_dir():
+        parts = {file.name: _measure(file) for file in sorted(path.iterdir())}
+        digest = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+        total = sum(part["bytes"] for part in parts.values())
+        return {"files": len(parts), "bytes": total, "sha256": digest}
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
         return {"bytes": stream.tell(), "sha256": digest}

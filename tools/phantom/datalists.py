@@ -124,10 +124,21 @@ def volume_path(folder: str, case: str) -> str:
     return f"{folder}/{case}.nii.gz"
 
 
+def series_path(case: str) -> str:
+    """Return the path of the folder of a case's DICOM series, relative to the cohort's folder."""
+    return f"images/{case}"
+
+
+def _image_path(truth: Truth) -> str:
+    """Return the path of a scan's image: its series where it was written as one."""
+    case = truth["case"]
+    return series_path(case) if "dicom" in truth else volume_path("images", case)
+
+
 def _segmentation_record(truth: Truth) -> dict[str, Any]:
     """Return a scan's record for ``lumbar_segmentation``."""
     return {
-        "image": volume_path("images", truth["case"]),
+        "image": _image_path(truth),
         "label": volume_path("labels", truth["case"]),
         "patient_id": truth["patient_id"],
         "scanner": truth["scanner"],
@@ -138,7 +149,7 @@ def _density_record(truth: Truth) -> dict[str, Any]:
     """Return a scan's record for ``bmd_regression``; a level cut by the field has no density."""
     levels = truth["levels"]
     return {
-        "image": volume_path("images", truth["case"]),
+        "image": _image_path(truth),
         "mask": volume_path("labels", truth["case"]),
         "bmd": {
             level: levels[level]["qct_ha_mg_cm3"]
@@ -157,7 +168,7 @@ def _density_record(truth: Truth) -> dict[str, Any]:
 def _fracture_record(truth: Truth) -> dict[str, Any]:
     """Return a scan's record for ``ovf_classification``."""
     return {
-        "image": volume_path("images", truth["case"]),
+        "image": _image_path(truth),
         "label": int(truth["fractured"]),
         "patient_id": truth["patient_id"],
         "scanner": truth["scanner"],

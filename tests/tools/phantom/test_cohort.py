@@ -362,7 +362,7 @@ def test_worker_that_cannot_write_is_reported_in_one_line(tmp_path):
         ({"scanner": ""}, "unknown scanner ''"),
         ({"scanner": "A,A"}, "each scanner once"),
         ({"recipe": "quik"}, "did you mean 'quick'"),
-        ({"format": "dicom"}, "writes only nifti"),
+        ({"format": "dicm"}, "did you mean 'dicom'"),
         ({"format": "nfti"}, "did you mean 'nifti'"),
         ({"paired": "yes"}, "paired is True or False"),
     ],
@@ -422,7 +422,7 @@ def test_other_settings_in_a_used_folder_are_refused(calls, tmp_path, options, w
 
 def test_cohort_of_another_version_is_refused(calls, tmp_path, monkeypatch):
     make(tmp_path)
-    monkeypatch.setattr(completion, "software", lambda: {"version": "0.0.1"})
+    monkeypatch.setattr(completion, "software", lambda format: {"version": "0.0.1"})
     with pytest.raises(ValueError, match=r"another version \(version differs\)"):
         make(tmp_path)
 
