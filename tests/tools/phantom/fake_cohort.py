@@ -39,6 +39,19 @@ def simulate(recipe: dict, seed: int, index: int, scanner: str = "A", paired: bo
             "age": float(random.uniform(20, 90)),
             "scanner": scanner,
             "fractured": False,
+            "scan": {
+                "scanner": "A",
+                "kvp": 120.0,
+                "thickness_mm": 2.5,
+                "noise_hu": 15.0,
+                "kernel": "soft",
+                "kernel_numbers": {
+                    "mtf50_per_mm": 0.36,
+                    "mtf10_per_mm": 0.65,
+                    "noise_peak_per_mm": 0.2,
+                },
+                "field": recipe["scan"]["field"],
+            },
             "levels": dict.fromkeys(("L1", "L2", "L3"), level),
         },
     )

@@ -422,7 +422,7 @@ def test_other_settings_in_a_used_folder_are_refused(calls, tmp_path, options, w
 
 def test_cohort_of_another_version_is_refused(calls, tmp_path, monkeypatch):
     make(tmp_path)
-    monkeypatch.setattr(completion, "software", lambda format: {"version": "0.0.1"})
+    monkeypatch.setattr(completion, "software", lambda _: {"version": "0.0.1"})
     with pytest.raises(ValueError, match=r"another version \(version differs\)"):
         make(tmp_path)
 

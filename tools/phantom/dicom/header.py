@@ -105,6 +105,7 @@ def _add_series(
     tags.SeriesInstanceUID = identity.uid("series")
     tags.SeriesNumber = AXIAL_SERIES if planes.axial else REFORMATTED_SERIES
     tags.SeriesDescription = f"Digital phantom, {view} {thickness:.1f} mm {kernel}"
+    tags.SliceThickness = decimal_string(thickness)
     tags.ProtocolName = "Digital phantom"
     tags.BodyPartExamined = REGIONS.get(scan["field"], "ABDOMEN")
     tags.PatientPosition = "HFS"

@@ -15,7 +15,7 @@ from pydicom.uid import CTImageStorage
 from tools.files import write_content
 from tools.phantom.dicom.encoding import Encoding
 from tools.phantom.dicom.geometry import Planes, planes
-from tools.phantom.dicom.header import file_meta, series_header, thickness_mm
+from tools.phantom.dicom.header import file_meta, series_header
 from tools.phantom.dicom.identity import Identity
 from tools.phantom.dicom.numbers import decimal_string, decimal_strings
 from tools.phantom.dicom.pixels import Stored, reconstructed_circle, store
@@ -53,7 +53,6 @@ def write_series(
     places = planes(image.shape, affine)
     stored = _store(image, places, encoding)
     header = series_header(identity, truth, places, (image.shape[1], image.shape[0]))
-    header.SliceThickness = decimal_string(thickness_mm(truth["scan"], places))
     _add_numbers(header, stored)
     _empty(folder)
     for name, content in _files(header, stored, places, identity, encoding):
