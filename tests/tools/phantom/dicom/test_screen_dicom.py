@@ -3,11 +3,15 @@
 import copy
 import json
 
+import numpy as np
 import pytest
 
 from tools.demo import patient_recipe
 from tools.phantom import cohort
 from tools.screen.command import screen
+
+FARTHEST_MM = 4.0
+"""From a body's centre as found to the true one."""
 
 LEVELS = ("L1", "L2", "L3", "L4")
 
@@ -25,5 +29,14 @@ def test_screen_measures_a_phantom_series(tmp_path, monkeypatch, reformat):
     found = json.loads(report.read_text(encoding="utf-8"))
     (truth,) = (tmp_path / "cohort" / "truth").glob("*.json")
     levels = json.loads(truth.read_text(encoding="utf-8"))["levels"]
-    print(json.dumps(found, indent=1)[:6000])
-    assert set(LEVELS) <= set(levels)
+    assert found["input"]["kind"] == "dicom"
+    assert found["input"]["sagittal_reformat"] is (reformat == "sagittal")
+    assert (found["input"]["kvp"], found["input"]["kernel"]) == (120.0, "Br36")
+    for name in LEVELS:
+        level = found["levels"][name]
+        aside = np.subtract(level["centroid_ras_mm"], levels[name]["centroid_ras_mm"])
+        assert np.linalg.norm(aside) < FARTHEST_MM
+        if reformat == "axial":
+            low, high = level["bmd_interval_95_mg_cm3"]
+            assert level["status"] == "measured"
+            assert low < levels[name]["qct_ha_mg_cm3"] < high
