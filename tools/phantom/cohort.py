@@ -181,7 +181,8 @@ def _refuse_other_settings(out: Path, settings: Mapping[str, Any]) -> None:
     except ValueError as error:
         raise ValueError(f"{out / SETTINGS_FILE} is damaged; choose another folder") from error
     wanted = _flat(settings)
-    for key in wanted | found:
+    # What was asked for comes before the software: it says more, and the software follows from it.
+    for key in sorted(wanted | found, key=lambda key: key.startswith("software.")):
         if found.get(key) != wanted.get(key):
             if key.startswith("software."):
                 raise ValueError(

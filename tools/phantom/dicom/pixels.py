@@ -1,4 +1,4 @@
-"""Which whole numbers a slice stores, and what turns them back into HU (PS3.3, C.11.1)."""
+"""Which whole numbers slices store, and what turns them back into HU (PS3.3, C.11.1)."""
 
 from __future__ import annotations
 
@@ -17,53 +17,60 @@ BITS_12 = 4095
 
 
 @dataclass(frozen=True)
-class Stored:
-    """A volume as its slices store it; HU = number + intercept.
+class Storage:
+    """How a series stores HU; HU = number + intercept.
 
     Attributes:
-        numbers: uint16 or int16, [X, Y, Z].
+        signed: Whether numbers may be negative.
         bits: Bits that are used of 16.
         intercept: HU of the number 0.
-        padding: The number that pads, if any does.
+        circle: Pixels [X, Y] inside the reconstructed circle, what lies outside is padded; None
+            where nothing is.
     """
 
-    numbers: np.ndarray
+    signed: bool
     bits: int
-    intercept: int
-    padding: int | None = None
+    intercept: int = INTERCEPT
+    circle: np.ndarray | None = None
 
     @property
-    def signed(self) -> bool:
-        """Whether numbers may be negative."""
-        return self.numbers.dtype == np.int16
+    def padding(self) -> int | None:
+        """The number that pads, if any does."""
+        return None if self.circle is None else PADDING_HU - self.intercept
+
+    def numbers(self, hu: np.ndarray) -> np.ndarray:
+        """Return the numbers of a slice, int16 or uint16 [X, Y], for its HU, int16 [X, Y]."""
+        wide = hu.astype(np.int32) - self.intercept
+        if self.circle is not None:
+            wide[~self.circle] = PADDING_HU - self.intercept
+        return wide.astype(np.int16 if self.signed else np.uint16)
 
 
-def store(hu: np.ndarray, circle: np.ndarray | None = None, whole_words: bool = False) -> Stored:
-    """Choose numbers for a volume.
+def choose(
+    low: int, high: int, circle: np.ndarray | None = None, whole_words: bool = False
+) -> Storage:
+    """Choose how a series stores its HU.
 
-    Unsigned ones of 12 bits where that holds every HU, of 16 bits where it is more, and signed
+    Unsigned numbers of 12 bits where they hold every HU, of 16 bits where it is more, and signed
     ones where some lie below -1024 HU or where slices are padded.
 
     Args:
-        hu: Whole HU [X, Y, Z], int16.
-        circle: Pixels [X, Y] inside the reconstructed circle; what lies outside is padded.
+        low: Least HU of all slices.
+        high: Largest one.
+        circle: Pixels [X, Y] inside the reconstructed circle, if what lies outside is padded.
         whole_words: Whether 16 bits are used in any case, as compressions want it.
 
     Raises:
         ValueError: If 16 bits cannot hold the values.
     """
-    wide = hu.astype(np.int32)
     if circle is not None:
-        wide[~circle] = PADDING_HU
-    numbers = wide - INTERCEPT
-    low, high = int(numbers.min()), int(numbers.max())
-    if low >= 0:
-        bits = 16 if whole_words or high > BITS_12 else 12
-        return Stored(numbers.astype(np.uint16), bits, INTERCEPT)
-    if high > np.iinfo(np.int16).max:
-        raise ValueError(f"{low + INTERCEPT} and {high + INTERCEPT} HU do not fit in 16 bits")
-    padding = None if circle is None else PADDING_HU - INTERCEPT
-    return Stored(numbers.astype(np.int16), 16, INTERCEPT, padding)
+        low = min(low, PADDING_HU)
+    if low >= INTERCEPT:
+        twelve = not whole_words and high - INTERCEPT <= BITS_12
+        return Storage(signed=False, bits=12 if twelve else 16)
+    if high - INTERCEPT > np.iinfo(np.int16).max:
+        raise ValueError(f"{low} and {high} HU do not fit in 16 bits")
+    return Storage(signed=True, bits=16, circle=circle)
 
 
 def reconstructed_circle(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> np.ndarray:

@@ -18,7 +18,7 @@ from tools.phantom.dicom.geometry import Planes, planes
 from tools.phantom.dicom.header import file_meta, series_header
 from tools.phantom.dicom.identity import Identity
 from tools.phantom.dicom.numbers import decimal_string, decimal_strings
-from tools.phantom.dicom.pixels import Stored, reconstructed_circle, store
+from tools.phantom.dicom.pixels import Storage, choose, reconstructed_circle
 from tools.phantom.dicom.syntaxes import SYNTAXES
 
 ENDING = ".dcm"
@@ -51,43 +51,44 @@ def write_series(
         ValueError: If DICOM cannot hold the volume.
     """
     places = planes(image.shape, affine)
-    stored = _store(image, places, encoding)
+    storage = _storage(image, places, encoding)
     header = series_header(identity, truth, places, (image.shape[1], image.shape[0]))
-    _add_numbers(header, stored)
+    _add_numbers(header, storage)
     _empty(folder)
-    for name, content in _files(header, stored, places, identity, encoding):
+    for name, content in _files(header, image, storage, places, identity, encoding):
         write_content(folder / name, content)
     return {
         "transfer_syntax": encoding.syntax,
-        "padded": stored.padding is not None,
+        "padded": storage.padding is not None,
         "patient_id": identity.dicom_patient_id,
         "study_uid": str(identity.uid("study")),
         "series_uid": str(identity.uid("series")),
     }
 
 
-def _store(image: np.ndarray, places: Planes, encoding: Encoding) -> Stored:
-    """Choose the numbers; only slices as they are scanned have a circle to pad."""
+def _storage(image: np.ndarray, places: Planes, encoding: Encoding) -> Storage:
+    """Choose how HU are stored; only slices as they are scanned have a circle to pad."""
     circle = None
     if encoding.padded and places.axial:
         circle = reconstructed_circle((image.shape[0], image.shape[1]), places.pixel_mm[::-1])
-    return store(image, circle, SYNTAXES[encoding.syntax].whole_words)
+    low, high = int(image.min()), int(image.max())
+    return choose(low, high, circle, SYNTAXES[encoding.syntax].whole_words)
 
 
-def _add_numbers(header: Dataset, stored: Stored) -> None:
+def _add_numbers(header: Dataset, storage: Storage) -> None:
     """Add the tags that say what the stored numbers mean."""
     header.SamplesPerPixel = 1
     header.PhotometricInterpretation = "MONOCHROME2"
     header.BitsAllocated = 16
-    header.BitsStored = stored.bits
-    header.HighBit = stored.bits - 1
-    header.PixelRepresentation = int(stored.signed)
-    header.RescaleIntercept = stored.intercept
+    header.BitsStored = storage.bits
+    header.HighBit = storage.bits - 1
+    header.PixelRepresentation = int(storage.signed)
+    header.RescaleIntercept = storage.intercept
     header.RescaleSlope = 1
     header.RescaleType = "HU"
     header.LossyImageCompression = "00"
-    if stored.padding is not None:
-        header.PixelPaddingValue = stored.padding
+    if storage.padding is not None:
+        header.PixelPaddingValue = storage.padding
 
 
 def _empty(folder: Path) -> None:
@@ -98,7 +99,12 @@ def _empty(folder: Path) -> None:
 
 
 def _files(
-    header: Dataset, stored: Stored, places: Planes, identity: Identity, encoding: Encoding
+    header: Dataset,
+    image: np.ndarray,
+    storage: Storage,
+    places: Planes,
+    identity: Identity,
+    encoding: Encoding,
 ) -> Iterator[tuple[str, bytes]]:
     """Yield the name and the content of every slice's file."""
     syntax = SYNTAXES[encoding.syntax]
@@ -112,7 +118,7 @@ def _files(
         tags.ImagePositionPatient = decimal_strings(position)
         if places.axial:
             tags.SliceLocation = decimal_string(round(float(position[2]), 3))
-        tags.PixelData = syntax.encode(stored.numbers[:, :, index].T)
+        tags.PixelData = syntax.encode(storage.numbers(image[:, :, index]).T)
         tags["PixelData"].VR = "OB" if syntax.compress else "OW"
         tags["PixelData"].is_undefined_length = syntax.compress is not None
         whole = FileDataset(

@@ -154,10 +154,14 @@ def test_a_full_disk_leaves_a_case_that_is_made_anew(calls, tmp_path, monkeypatc
     )
 
 
-def test_a_cohort_of_another_format_is_refused(calls, tmp_path):
-    make(tmp_path, format="nifti")
-    with pytest.raises(ValueError, match="choose another folder"):
-        make(tmp_path)
+@pytest.mark.parametrize(
+    ("first", "then", "words"),
+    [("nifti", "dicom", "format None, not dicom"), ("dicom", "nifti", "format dicom, not None")],
+)
+def test_a_cohort_of_another_format_is_refused(calls, tmp_path, first, then, words):
+    make(tmp_path, format=first)
+    with pytest.raises(ValueError, match=f"made with {words}; choose another folder"):
+        make(tmp_path, format=then)
 
 
 def test_hounsfield_units_do_not_depend_on_the_encoding(calls, tmp_path, monkeypatch):
