@@ -29,8 +29,17 @@ DERIVED = ["DERIVED", "SECONDARY", "REFORMATTED", "AVERAGE"]
 AXIAL_SERIES, REFORMATTED_SERIES = 2, 601
 """Series Number; vendors count reformats from some hundreds."""
 
-REGIONS: Mapping[str, str] = {"lumbar": "LSPINE", "sagittal_slab": "LSPINE"}
-"""Body Part Examined by field; others show the abdomen."""
+REGIONS: Mapping[str, str] = {
+    "lumbar": "LSPINE",
+    "sagittal_slab": "LSPINE",
+    "bodies": "LSPINE",
+    "vertebrae": "LSPINE",
+    "thoracolumbar": "TLSPINE",
+    "chest": "CHEST",
+    "chest_abdomen_pelvis": "CHESTABDPELVIS",
+    "pelvis": "PELVIS",
+}
+"""Body Part Examined by field (PS3.16, annex L); others show the abdomen."""
 
 COLLECTION_MM = 500
 """Diameter that the scanner's detector covers, mm (D)."""
@@ -65,6 +74,8 @@ def series_header(
     _add_series(tags, identity, truth, planes)
     _add_scan(tags, truth["scan"], planes)
     _add_place(tags, identity, planes, size)
+    if truth["scan"].get("circle_mm"):
+        tags.ReconstructionDiameter = decimal_string(round(truth["scan"]["circle_mm"], 3))
     if is_enhanced(truth):
         tags.ContrastBolusAgent = "APPLIED"
         tags.ContrastBolusRoute = "IV"

@@ -24,19 +24,21 @@ class Storage:
         signed: Whether numbers may be negative.
         bits: Bits that are used of 16.
         intercept: HU of the number 0.
-        circle: Pixels [X, Y] inside the reconstructed circle, what lies outside is padded; None
-            where nothing is.
+        circle: Pixels [X, Y] inside the reconstructed circle, what lies outside is padded here;
+            None where nothing is.
+        padding_hu: HU that pads, here or already in the scan; None where nothing does.
     """
 
     signed: bool
     bits: int
     intercept: int = INTERCEPT
     circle: np.ndarray | None = None
+    padding_hu: int | None = None
 
     @property
     def padding(self) -> int | None:
         """The number that pads, if any does."""
-        return None if self.circle is None else PADDING_HU - self.intercept
+        return None if self.padding_hu is None else self.padding_hu - self.intercept
 
     def numbers(self, hu: np.ndarray) -> np.ndarray:
         """Return the numbers of a slice, int16 or uint16 [X, Y], for its HU, int16 [X, Y]."""
@@ -47,7 +49,11 @@ class Storage:
 
 
 def choose(
-    low: int, high: int, circle: np.ndarray | None = None, whole_words: bool = False
+    low: int,
+    high: int,
+    circle: np.ndarray | None = None,
+    padding_hu: int | None = None,
+    whole_words: bool = False,
 ) -> Storage:
     """Choose how a series stores its HU.
 
@@ -58,19 +64,20 @@ def choose(
         low: Least HU of all slices.
         high: Largest one.
         circle: Pixels [X, Y] inside the reconstructed circle, if what lies outside is padded.
+        padding_hu: HU with which the scan comes padded already, if it does.
         whole_words: Whether 16 bits are used in any case, as compressions want it.
 
     Raises:
         ValueError: If 16 bits cannot hold the values.
     """
     if circle is not None:
-        low = min(low, PADDING_HU)
+        low, padding_hu = min(low, PADDING_HU), PADDING_HU
     if low >= INTERCEPT:
         twelve = not whole_words and high - INTERCEPT <= BITS_12
-        return Storage(signed=False, bits=12 if twelve else 16)
+        return Storage(False, 12 if twelve else 16, padding_hu=padding_hu)
     if high - INTERCEPT > np.iinfo(np.int16).max:
         raise ValueError(f"{low} and {high} HU do not fit in 16 bits")
-    return Storage(signed=True, bits=16, circle=circle)
+    return Storage(True, 16, circle=circle, padding_hu=padding_hu)
 
 
 def reconstructed_circle(shape: tuple[int, int], pixel_mm: tuple[float, float]) -> np.ndarray:

@@ -51,7 +51,7 @@ def write_series(
         ValueError: If DICOM cannot hold the volume.
     """
     places = planes(image.shape, affine)
-    storage = _storage(image, places, encoding)
+    storage = _storage(image, truth["scan"], places, encoding)
     header = series_header(identity, truth, places, (image.shape[1], image.shape[0]))
     _add_numbers(header, storage)
     _empty(folder)
@@ -66,13 +66,16 @@ def write_series(
     }
 
 
-def _storage(image: np.ndarray, places: Planes, encoding: Encoding) -> Storage:
-    """Choose how HU are stored; only slices as they are scanned have a circle to pad."""
+def _storage(
+    image: np.ndarray, scan: Mapping[str, Any], places: Planes, encoding: Encoding
+) -> Storage:
+    """Choose how HU are stored; slices as they are scanned may be padded, but only once."""
+    padding_hu = scan.get("padding_hu") if places.axial else None
     circle = None
-    if encoding.padded and places.axial:
+    if encoding.padded and places.axial and padding_hu is None:
         circle = reconstructed_circle((image.shape[0], image.shape[1]), places.pixel_mm[::-1])
-    low, high = int(image.min()), int(image.max())
-    return choose(low, high, circle, SYNTAXES[encoding.syntax].whole_words)
+    whole_words = SYNTAXES[encoding.syntax].whole_words
+    return choose(int(image.min()), int(image.max()), circle, padding_hu, whole_words)
 
 
 def _add_numbers(header: Dataset, storage: Storage) -> None:

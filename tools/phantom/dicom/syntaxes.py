@@ -6,6 +6,7 @@ lossless JPEG 2000 and lossless JPEG.
 
 from __future__ import annotations
 
+import errno
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -64,17 +65,20 @@ def _run_lengths(numbers: np.ndarray) -> bytes:
 
 
 def _with_gdcm(kind: int, numbers: np.ndarray) -> bytes:
-    """Encode with GDCM, which gives frames only inside files."""
+    """Encode with GDCM, which gives frames only inside files.
+
+    Raises:
+        OSError: If the temporary file cannot be written.
+    """
     writer = itk.GDCMImageIO.New()
     writer.SetCompressionType(kind)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "slice.dcm"
-        itk.imwrite(
-            itk.image_from_array(np.ascontiguousarray(numbers)[None]),
-            str(path),
-            compression=True,
-            imageio=writer,
-        )
+        image = itk.image_from_array(np.ascontiguousarray(numbers)[None])
+        try:
+            itk.imwrite(image, str(path), compression=True, imageio=writer)
+        except RuntimeError as error:  # ITK's for anything, a full disk too
+            raise OSError(errno.EIO, "a slice cannot be compressed", folder) from error
         return next(generate_frames(pydicom.dcmread(path).PixelData, number_of_frames=1))
 
 

@@ -33,6 +33,11 @@ def test_values_that_no_word_holds_are_refused():
         choose(-2000, 32767)
 
 
+@pytest.mark.parametrize(("low", "padding_hu", "number"), [(-1024, -1024, 0), (-2000, -2000, -976)])
+def test_a_scan_that_comes_padded_says_with_what(low, padding_hu, number):
+    assert choose(low, 900, padding_hu=padding_hu).padding == number
+
+
 def test_corners_are_padded_and_the_circle_is_not():
     circle = reconstructed_circle((40, 40), (0.8, 0.8))
     storage = choose(-1000, 100, circle)

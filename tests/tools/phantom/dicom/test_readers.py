@@ -4,6 +4,7 @@ import itertools
 
 import itk
 import numpy as np
+import pydicom
 import pytest
 from monai.transforms import LoadImage
 from scipy.spatial.transform import Rotation
@@ -108,6 +109,18 @@ def test_own_loader_names_the_series_and_refuses_what_it_cannot_decode(tmp_path)
     assert case["case"].startswith("series-")
     with pytest.raises(lumbar("cases").CaseError, match="cannot be decoded"):
         lumbar("loading").LoadImageCT()(case["image"])
+
+
+def test_a_padded_scan_is_not_padded_again(tmp_path):
+    image, affine = volumes.volume(low=-1000)
+    image[0, 0] = -2000
+    said = {"padding_hu": -2000, "circle_mm": 15.5}
+    made = volumes.write(tmp_path / "series", image, affine, padded=True, **said)
+    header = pydicom.dcmread(tmp_path / "series" / "0001.dcm")
+    assert made["padded"]
+    assert header.PixelPaddingValue + header.RescaleIntercept == -2000
+    assert header.ReconstructionDiameter == 15.5
+    agree(with_own_loader(tmp_path / "series"), (image, affine))
 
 
 def test_padding_changes_only_what_lies_outside_the_circle(tmp_path):
