@@ -112,7 +112,7 @@ def simulate(
         own = _stream(seed, index, scanner, _REFORMAT)
         single = scan["reformat"] == "sagittal_single"
         view = plan(grid, patient.spine, protocol.pixel_mm, single, own)
-        image = average(image, grid, view)
+        image = average(image.cpu(), grid, view)
         seen = scanned(grid, view.grid).to(device)
         maps = [part * seen for part in label(patient, view.grid, device).maps()]
         grids, codes = [view.grid, grid], view.codes

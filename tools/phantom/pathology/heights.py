@@ -84,7 +84,7 @@ def norm_losses(body: Vertebra, sex: str) -> dict[str, float]:
         body: The body.
         sex: "F" or "M", for the level's normal wedge.
     """
-    size = LEVEL_SIZES[body.level]
+    size = LEVEL_SIZES.get(body.level, LEVEL_SIZES["L5"])  # L6 is compared with L5
     wedge = float(np.radians(size.wedge_women if sex == "F" else size.wedge_men))
     depth = body.scale * size.depth
     back = body.scale * size.height
