@@ -146,14 +146,17 @@ def _segmentation_record(truth: Truth) -> dict[str, Any]:
 
 
 def _density_record(truth: Truth) -> dict[str, Any]:
-    """Return a scan's record for ``bmd_regression``; a level cut by the field has no density."""
+    """Return a scan's record for ``bmd_regression``.
+
+    A level that the field cuts or that holds an implant has no density.
+    """
     levels = truth["levels"]
     return {
         "image": _image_path(truth),
         "mask": volume_path("labels", truth["case"]),
         "bmd": {
             level: levels[level]["qct_ha_mg_cm3"]
-            if levels.get(level, {}).get("complete", False)
+            if levels.get(level, {}).get("complete", False) and not levels[level].get("implants")
             else None
             for level in MEASURED_LEVELS
         },

@@ -1,1 +1,1 @@
-"""Fractures, their mimics and implants of the phantom's spine; off unless a recipe asks for them."""
+"""Fractures, mimics and implants of the phantom's spine; off unless a recipe asks for them."""

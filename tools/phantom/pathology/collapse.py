@@ -1,8 +1,9 @@
 """A second way to break a body, for held-out sets: blocks hinge, balls indent, layers collapse.
 
-Nothing is shared with `fracture` but what both must state: the endplates' fall is piecewise (a hinge,
-a ball's dent, removed layers) under a free-form lattice, the bone is squeezed in layers anywhere in
-the body rather than under the endplate, and the whole body barrels instead of its wall folding.
+Nothing is shared with `fracture` but what both must state: the endplates' fall is piecewise (a
+hinge, a ball's dent, removed layers) under a free-form lattice, the bone is squeezed in layers
+anywhere in the body rather than under the endplate, and the whole body barrels instead of its wall
+folding.
 """
 
 from __future__ import annotations
@@ -156,7 +157,7 @@ class CollapsedWarp(LayeredWarp):
 
     def without_deep(self) -> LayeredWarp:
         """The same body before it broke."""
-        return replace(super().without_deep(), layers=(), barrel=0.0)
+        return LayeredWarp(self.half_width, self.half_depth, mild=self.mild)
 
 
 def _column(

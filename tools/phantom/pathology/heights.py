@@ -17,7 +17,7 @@ from tools.phantom.pathology.warp import LayeredWarp
 GRADE_LIMITS = (0.20, 0.25, 0.40)
 #: Where heights are read.
 PLACES = ("anterior", "middle", "posterior")
-#: Half width of the sagittal band they are read in, and how far it may reach to the side, in widths.
+#: Half width of the sagittal band they are read in, and how far to the side it may reach, widths.
 BAND, EDGE = 0.25, 0.45
 #: Samples of the band.
 SAMPLES_ACROSS, SAMPLES_ALONG = 11, 33
@@ -43,9 +43,10 @@ def losses(body: Vertebra, side_mm: float = 0.0) -> dict[str, float]:
         body: The deformed body.
         side_mm: How far to the right of the mid-sagittal plane, mm.
     """
-    then = before(body)
-    if then is body or then.warp == body.warp:
+    warp = body.warp
+    if not isinstance(warp, LayeredWarp) or not (warp.deep.top or warp.deep.bottom):
         return dict.fromkeys(PLACES, 0.0)
+    then = before(body)
     u, v, weights = _trend(body, side_mm)
     heights = []
     for shape in (BodyShape(body), BodyShape(then)):

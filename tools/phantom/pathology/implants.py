@@ -58,7 +58,7 @@ class Screws:
         pedicles = [part for part in posterior_parts(body) if part.start[2] == part.end[2]]
         paths = []
         for part in pedicles[:2]:
-            u, v, w = part.start
+            u, _, w = part.start
             tip = [0.45 * u, -body.depth / 2 + self.reach * body.depth, w - 0.05 * body.height]
             head = [1.22 * u, part.end[1] - 12.0 * body.scale, w + 0.02 * body.height]
             paths.append(np.array([head, tip]))

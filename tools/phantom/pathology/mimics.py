@@ -103,7 +103,7 @@ def _scheuermann(rng: np.random.Generator, spine: Mimicry) -> None:
         plates: list[tuple[Field, ...]] = []
         for _ in range(2):
             slope = Plane(lost / 4, lost / 4)
-            rough = Waves.draw(rng, float(rng.uniform(0.45, 0.85)), (0.7, 1.6))
+            rough = Waves.draw(rng, float(rng.uniform(0.25, 0.55)), (0.6, 1.4))
             pits = (_pit(rng, warp, (2.0, 4.5))[0],) if rng.random() < 0.5 else ()
             plates.append((slope, rough, *pits))
         rims = tuple(Sclerosis(up, 2.5, float(rng.uniform(0.4, 1.2))) for up in (True, False))
@@ -202,7 +202,7 @@ def _foci(rng: np.random.Generator, body: Vertebra, lytic: bool, count: int) -> 
         u, v, w = (place * half).tolist()
         radius = float(rng.uniform(5.0, 11.0))
         x, y, z = (radius * rng.uniform(0.75, 1.2, 3)).tolist()
-        mineral = float(rng.uniform(0.02, 0.15) if lytic else rng.uniform(2.2, 4.2))
+        mineral = float(rng.uniform(0.02, 0.15) if lytic else rng.uniform(1.8, 3.6))
         soft = float(rng.uniform(0.8, 1.0) if lytic else rng.uniform(0.1, 0.5))
         foci.append(Tumour((u, v, w), (x, y, z), mineral, soft, float(rng.uniform(0.1, 0.5))))
     return tuple(foci)
@@ -245,13 +245,16 @@ def _burst(rng: np.random.Generator, spine: Mimicry) -> None:
     for level in spine.pick(rng, "T11", "L3"):
         body, warp = spine.bodies[level], spine.warp(level)
         main = Slide(-1.3, float(rng.uniform(0.2, 0.8)), 0.0, 0.15, float(rng.uniform(0.25, 0.5)))
-        split = Split(float(rng.uniform(-0.2, 0.2)), 0.04, float(rng.uniform(2.0, 4.0)))
-        rough = [split, Waves.draw(rng, 0.4)]
+        rough = [Waves.draw(rng, float(rng.uniform(0.3, 0.6))) for _ in range(2)]
         loss, upper = float(rng.uniform(0.25, 0.5)), float(rng.uniform(0.6, 0.85))
         high = (0.5 - loss * upper * 0.6 - 0.15) * body.height
-        rear = Bulge(float(rng.uniform(4.0, 8.0)), high, 0.35 * body.height, False, 0.55)
-        front = Bulge(float(rng.uniform(2.0, 4.0)), high, 0.3 * body.height)
-        made = replace(warp, bulges=(rear, front), band=float(rng.uniform(6, 10)))
+        rear = Bulge(float(rng.uniform(3.0, 6.0)), high - 3.0, 0.4 * body.height, False, 0.55)
+        front = Bulge(float(rng.uniform(1.5, 3.0)), high, 0.3 * body.height)
+        # The body is split from front to back; blood fills the gap.
+        at = float(rng.uniform(-0.2, 0.2)) * body.width / 2
+        wide, long = float(rng.uniform(0.8, 1.6)), 1.1 * body.depth / 2
+        split = Tumour((at, 0.0, 0.0), (wide, long, body.height), 0.25, 1.0, 0.6)
+        made = replace(warp, bulges=(rear, front), tumours=(split,))
         spine.take(level, "burst", _collapsed(body, made, main, rough, (loss, upper, 0.0)))
         if rng.random() < 0.5:
             spine.swollen.append(level)

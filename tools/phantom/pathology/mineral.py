@@ -1,4 +1,4 @@
-"""Conserves mineral: what a broken body held before, its squeezed bone and shell hold afterwards."""
+"""Conserves mineral: what a broken body held before, its squeezed bone and shell hold after."""
 
 from __future__ import annotations
 

@@ -126,10 +126,9 @@ def _paint_screws(paint: Paint, patient: Patient) -> None:
     for level in screws.levels:
         body = patient.spine.vertebrae[level]
         for rod, course in zip(rods, screws.courses(body), strict=True):
-            head, tip = course
             taper = [screws.radius, 0.75 * screws.radius]
             paint.tube(course, taper, metal, coarse_mm=None, frame=body.frame)
-            world = body.frame.to_world(head)
+            world = body.frame.to_world(course[0])
             paint.ball(world, HEAD_RADIUS_MM, "titanium")
             rod.append(world)
     for rod in rods:

@@ -15,6 +15,7 @@ import torch
 from tools.phantom.anatomy.spine import Spine, Vertebra
 from tools.phantom.anatomy.vertebra import BodyShape
 from tools.phantom.drawing.canvas import Frame, vec
+from tools.phantom.pathology.warp import LayeredWarp
 
 #: Shares in which the first, second and third disc above and below a body give its angle back.
 GIVE_BACK = (0.25, 0.15, 0.10)
@@ -87,7 +88,9 @@ def restack(spine: Spine, warped: dict[str, Vertebra]) -> Spine:
         turn, step = turn @ lower.T, step - turn @ lower.T @ shift
         frame = Frame(new_below.origin + new_below.axes @ step, new_below.axes @ turn)
         extra = hollow_below + rim.hollow[1] + abs(rim.bottom) + float(closing.max()) + lift
-        placed[level] = replace(body, frame=frame, warp=replace(body.warp, disc_reserve=extra))
+        warp = body.warp
+        assert isinstance(warp, LayeredWarp)
+        placed[level] = replace(body, frame=frame, warp=replace(warp, disc_reserve=extra))
         upper = _rotation(*rim.top_tilt)
         tip = vec(0.0, 0.0, body.height / 2)
         seat = (upper, tip - vec(0.0, 0.0, rim.top) - upper @ tip)

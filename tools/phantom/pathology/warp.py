@@ -8,7 +8,7 @@ bone under the broken endplate is denser by as much as it is thinner.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 
@@ -96,7 +96,7 @@ class LayeredWarp:
 
     def without_deep(self) -> LayeredWarp:
         """The same body before its fracture or mimic."""
-        return replace(self, deep=Layer(), bulges=(), band=None, sclerosis=(), tumours=())
+        return LayeredWarp(self.half_width, self.half_depth, mild=self.mild)
 
     def endplates(
         self, u: torch.Tensor, v: torch.Tensor, top: torch.Tensor, bottom: torch.Tensor
