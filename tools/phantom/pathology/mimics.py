@@ -90,7 +90,7 @@ def _pit(
     """A pit, its depth in mm and its middle."""
     deep = float(rng.uniform(*deep_mm))
     middle = (float(rng.uniform(-0.4, 0.4)), float(rng.uniform(-0.35, 0.3)))
-    radius = float(rng.uniform(4.5, 8.0))
+    radius = float(rng.uniform(3.5, 6.5))
     radii = (radius / warp.half_width, radius * float(rng.uniform(0.8, 1.2)) / warp.half_depth)
     return Scaled(Dish(middle, radii, 0.0, float(rng.uniform(0.5, 0.8))), deep), deep, middle
 

@@ -46,7 +46,8 @@ SCLEROSIS_AMOUNT, SCLEROSIS_MM = (0.8, 2.5), (2.5, 7.0)
 #: Thickness of a paravertebral swelling, mm (design).
 SWELLING_MM = (3.0, 9.0)
 
-_BREAKERS = {"warp": break_body, "collapse": collapse_body}
+#: What breaks a body, by the name that recipes use.
+GENERATORS = {"warp": break_body, "collapse": collapse_body}
 
 
 def active(settings: Mapping[str, Any]) -> bool:
@@ -80,7 +81,7 @@ def alter(
     planned = _draw_fractures(label, settings)
     fractures = planned if fractured else {}
     bodies = {level: _mild(mild, body) for level, body in spine.vertebrae.items()}
-    breaker = _BREAKERS[settings["generator"]]
+    breaker = GENERATORS[settings["generator"]]
     for level, fracture in fractures.items():
         bodies[level] = breaker(broken, bodies[level], fracture)
     mimicry = Mimicry(bodies, free=[level for level in _levels(settings) if level not in planned])

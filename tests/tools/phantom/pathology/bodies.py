@@ -13,7 +13,7 @@ from tools.phantom.pathology import plan
 from tools.phantom.pathology.fracture import Fracture
 from tools.phantom.pathology.mineral import conserve_mineral
 
-BREAKERS = plan._BREAKERS
+BREAKERS = plan.GENERATORS
 KINDS = ("wedge", "biconcave", "crush")
 
 
