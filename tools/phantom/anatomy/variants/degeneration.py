@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tools.phantom.anatomy.variants.draft import RIM_GAP_MM, Draft
+from tools.phantom.anatomy.variants.draft import Draft
 
 #: Severity 0-1 at 30, its rise per year and SD (design: disc height loss is seen in a quarter of
 #: people at 20 and three quarters at 80; Brinjikji, AJNR 2015; 36: 811-6).
@@ -185,9 +185,7 @@ def wear_down(draft: Draft, plan: Degeneration) -> None:
         lost[level] = draft.discs[level] - kept + plan.wedging * share
         draft.discs[level] = kept
     sound = [level for level in draft.bodies if level.startswith("L") and level not in plan.discs]
-    for level in sound:
-        room = draft.steepest(level, draft.bodies[level].depth / 2) - draft.discs[level]
-        draft.discs[level] += float(np.clip(sum(lost.values()) / len(sound), 0.0, max(room, 0.0)))
+    draft.spread(sum(lost.values()), sound)
     _keep_upright(draft, {level: max(angle, 0.0) for level, angle in lost.items()})
 
 
@@ -198,10 +196,7 @@ def _keep_upright(draft: Draft, lost: dict[str, float]) -> None:
     if lacking <= 0 or whole <= 0:
         return
     for level, angle in lost.items():
-        draft.discs[level] += angle * lacking / whole
-        half = draft.bodies[level].depth / 2
-        opened = float(np.tan(np.radians(abs(draft.discs[level]))) * half) + RIM_GAP_MM
-        draft.middles[level] += max(0.0, opened - draft.gap(level))
+        draft.open(level, angle * lacking / whole)
 
 
 def _between(ends: tuple[float, float], share: float) -> float:

@@ -66,6 +66,38 @@ class Draft:
         """
         return float(np.degrees(np.arctan(max(self.gap(level) - RIM_GAP_MM, 0.3) / half_mm)))
 
+    def spread(self, angle: float, levels: list[str]) -> float:
+        """Give discs more angle, each as it has room for.
+
+        Args:
+            angle: To be shared out, degrees; nothing happens if it is not positive.
+            levels: Above the discs that may take it.
+
+        Returns:
+            What they have no room for.
+        """
+        rooms = {
+            level: max(self.steepest(level, self.bodies[level].depth / 2) - self.discs[level], 0.0)
+            for level in levels
+        }
+        whole = sum(rooms.values())
+        taken = float(np.clip(angle, 0.0, whole))
+        for level, room in rooms.items():
+            self.discs[level] += taken * room / max(whole, 1e-9)
+        return max(angle, 0.0) - taken
+
+    def open(self, level: str, angle: float) -> None:
+        """Give a disc more angle, and the height that keeps its rims apart.
+
+        Args:
+            level: Above the disc.
+            angle: Degrees.
+        """
+        self.discs[level] += angle
+        half = self.bodies[level].depth / 2
+        needed = float(np.tan(np.radians(abs(self.discs[level]))) * half) + RIM_GAP_MM
+        self.middles[level] += max(0.0, needed - self.gap(level))
+
     def lordosis(self) -> float:
         """Upper endplate of T12 to the sacrum, degrees: discs open in front, bodies lower there."""
         total = 0.0

@@ -120,12 +120,11 @@ def change_junction(draft: Draft, transition: Transition) -> None:
 def _sacralise(draft: Draft, transition: Transition) -> None:
     draft.middles["L5"] = transition.disc * draft.scale
     draft.change("L5", flare=transition.flare)
-    # The rudimentary disc opens little; L4/5 and L3/4 make up for it.
+    # The rudimentary disc opens little; those above make up for it.
     limit = draft.steepest("L5", draft.bodies["L5"].depth / 2)
     lost = draft.discs["L5"] - float(np.clip(draft.discs["L5"], 0.0, limit))
     draft.discs["L5"] -= lost
-    draft.discs["L4"] += 0.6 * lost
-    draft.discs["L3"] += 0.4 * lost
+    draft.open("L4", draft.spread(lost, ["L4", "L3", "L2"]))
 
 
 def _add_l6(draft: Draft, transition: Transition) -> None:
