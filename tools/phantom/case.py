@@ -19,13 +19,14 @@ from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.drawing.painting import Paint
-from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.field import CHEST_FIELDS, bounds_mm, fine_grid, slice_grid, spine_bounds_mm
 from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.pathology.mineral import conserve_mineral
 from tools.phantom.pathology.plan import alteration
 from tools.phantom.pathology.truth import fracture_truth
 from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
 from tools.phantom.reformat import average, plan, scanned
+from tools.phantom.truncation import Truncation, truncate
 from tools.phantom.truth import level_truth, patient_truth, rim_points
 from tools.threads import single_thread
 from tools.volumes import Grid, reorient
@@ -33,7 +34,7 @@ from tools.volumes import Grid, reorient
 #: Voxels that a scan may be drawn on: 16 GB of memory.
 MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
-_PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY = 0, 1, 2, 3, 4
+_PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY, _CHEST = 0, 1, 2, 3, 4, 5
 _REFORMAT = 7
 
 
@@ -86,12 +87,15 @@ def simulate(
     patient = _patient(recipe, seed, index, None if paired else scanner)
     rng = _stream(seed, index, scanner, _SCAN)
     protocol = machine.draw_protocol(rng, scan)
-    corners = bounds_mm(patient, scan["field"], rng)
+    whole = bounds_mm(patient, scan["field"], rng)
+    cut = truncate(
+        _stream(seed, index, scanner, _CHEST).spawn(2)[1], scan["truncate"], whole, patient
+    )
     turn = rng.uniform(-1, 1, 3) * scan["tilt_deg"]
     codes = str(rng.choice(scan["orientation"]))
     step = fine_step_mm(protocol)
     steps = round(protocol.interval_mm / step)
-    fine = fine_grid(corners, protocol.pixel_mm, step, steps, turn)
+    fine = fine_grid(cut.corners_mm, protocol.pixel_mm, step, steps, turn)
     _refuse_too_large(fine)
     water = patient.trunk.water_equivalent_cm()
     beam = Beam(protocol.kvp, protocol.filter_al_mm, water)
@@ -117,13 +121,16 @@ def simulate(
         maps = [part * seen for part in label(patient, view.grid, device).maps()]
         grids, codes = [view.grid, grid], view.codes
     volumes = [image.round().to(torch.int16), *maps]
+    if view is None:  # a recipe with reformats knows no circle
+        volumes = _cut(volumes, cut, grid)
     turned = [reorient(volume.cpu().numpy(), grids[0].affine, codes) for volume in volumes]
     truth = patient_truth(patient) | {
         "scanner": scanner,
         "scan": protocol.as_dict()
         | {"field": scan["field"], "orientation": codes, "water_cm": water}
-        | {"reformat": view.as_dict() if view else None},
-        "levels": _visible_levels(patient, grids, maps[0]),
+        | {"reformat": view.as_dict() if view else None}
+        | cut.as_dict(),
+        "levels": _visible_levels(patient, grids, volumes[1], cut),
     }
     truth |= fracture_truth(patient, truth["levels"])
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
@@ -170,7 +177,9 @@ def draw_labels(
 
 
 def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None) -> Patient:
-    name = scanner or ""
+    name, chest = scanner or "", None
+    if recipe["scan"]["field"] in CHEST_FIELDS:
+        chest = _stream(seed, index, name, _CHEST).spawn(2)[0]
     patient = draw_patient(
         _stream(seed, index, name, _PATIENT),
         recipe["population"],
@@ -178,6 +187,7 @@ def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None)
         recipe["anatomy"],
         _stream(seed, index, name, _VARIANTS),
         alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
+        chest,
     )
     return conserve_mineral(patient)
 
@@ -188,10 +198,25 @@ def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Gene
     return np.random.default_rng(np.random.SeedSequence([seed, index, name, purpose]))
 
 
-def _visible_levels(patient: Patient, grids: list[Grid], labels: torch.Tensor) -> dict[str, Any]:
+def _cut(volumes: list[torch.Tensor], cut: Truncation, grid: Grid) -> list[torch.Tensor]:
+    """Write what a scanner writes outside its reconstruction circle: padding, and no labels."""
+    shown = cut.shown(grid)
+    if shown is None:
+        return volumes
+    image, *maps = volumes
+    hidden = ~shown[:, :, None].to(image.device)
+    return [
+        image.masked_fill(hidden, cut.padding_hu),
+        *(part.masked_fill(hidden, 0) for part in maps),
+    ]
+
+
+def _visible_levels(
+    patient: Patient, grids: list[Grid], labels: torch.Tensor, cut: Truncation
+) -> dict[str, Any]:
     """Truth of every level whose body lies at least partly in the field of the labels' grid.
 
-    It is complete if it lies whole in that and every further grid.
+    It is complete if it lies whole in that and every further grid; the last is the scan's.
     """
     levels = {}
     grid = grids[0]
@@ -205,6 +230,7 @@ def _visible_levels(patient: Patient, grids: list[Grid], labels: torch.Tensor) -
         if not bool((near == LABEL_IDS[level]).any()):
             continue
         complete = all(_holds(one, rims) for one in grids)
+        complete = complete and cut.holds(grids[-1].to_index(rims), grids[-1])
         levels[level] = {"complete": complete} | level_truth(patient, level)
     return levels
 

@@ -16,6 +16,7 @@ from tools.phantom.anatomy.bones import (
     shell_hu,
 )
 from tools.phantom.anatomy.bowel import paint_bowel
+from tools.phantom.anatomy.chest.chest import paint_chest, paint_chest_bones, paint_upper_spine
 from tools.phantom.anatomy.muscles import paint_muscles
 from tools.phantom.anatomy.organs import paint_organs
 from tools.phantom.anatomy.patient import Patient
@@ -91,17 +92,23 @@ def draw(
 
 def _paint_around_spine(paint: Paint, patient: Patient) -> None:
     paint_trunk(paint, patient.trunk, patient.broad, patient.strands)
-    _paint_lungs(paint, patient)
+    if patient.chest:
+        paint_chest(paint, patient.chest, patient.broad, patient.strands)
+    else:
+        _paint_lungs(paint, patient)
     paint_organs(paint, patient.organs, patient.trunk, patient.broad)
     paint_bowel(paint, patient.bowel, patient.trunk, patient.spine, patient.broad)
     paint_swellings(paint, patient)
     paint_vessels(paint, patient.vessels)
-    paint_muscles(paint, patient.muscles, patient.spine, patient.trunk, patient.pelvis)
+    spine = patient.chest.spine if patient.chest else patient.spine
+    paint_muscles(paint, patient.muscles, spine, patient.trunk, patient.pelvis)
     bone = patient.bones["L5"]
     marrow = bone.marrow_hu(paint.beam)
     spongy = shell_hu(paint, SPONGY_DENSITY * bone.ha, marrow)
     cortex = shell_hu(paint, CORTEX_HA, marrow)
     paint_ribs(paint, patient.ribs, cortex, spongy)
+    if patient.chest:
+        paint_chest_bones(paint, patient.chest, cortex, spongy)
     paint_pelvis(paint, patient.pelvis, cortex, spongy)
 
 
@@ -113,6 +120,8 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
         patient: Whose spine.
         labels: Maps of the canvas' grid, marked in place.
     """
+    if patient.chest:
+        paint_upper_spine(paint, patient.chest, labels)
     paint_canal(paint, patient.spine, patient.sacrum.canal_course())
     for vertebra in patient.spine.vertebrae.values():
         paint_ligament(paint, vertebra)

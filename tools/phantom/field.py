@@ -7,6 +7,7 @@ import math
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.patient import Patient
 from tools.phantom.truth import rim_points
 from tools.volumes import Grid
@@ -16,6 +17,9 @@ SLAB_HALF_WIDTH_MM = 35.0
 #: Air around the skin, and table below it, that a whole-width field shows, mm.
 AIR_MM = 14.0
 TABLE_MM = 48.0
+#: Fields that show a chest; their patients are drawn with one, which other fields' are not.
+CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
+FIELDS = ("abdomen", "lumbar", "sagittal_slab", *CHEST_FIELDS)
 #: Levels that a label map of the spine alone shows above the sacrum, and the margin about them, mm.
 SPINE_LEVELS = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 BODY_MARGIN_MM = 5.0
@@ -30,7 +34,10 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         patient: Who is scanned.
         field: `abdomen` (T10 to the pubic symphysis), `lumbar` (T11 to S2) or `sagittal_slab`
             (35 mm to each side of the spine, with ends drawn between T9 and T12 and between S3
-            and the hips).
+            and the hips); or one of `CHEST_FIELDS`, all of whole width: `chest` (above the lungs'
+            apices to L1 or L2), `chest_abdomen_pelvis` (to below the symphysis), `thoracolumbar`
+            (T4-T7 to the sacrum), `abdomen_upper` (domes to L3 or L4), `pelvis` (L3-L5 to below
+            the symphysis).
         rng: Stream of the scan, for where exactly the field ends.
 
     Raises:
@@ -54,9 +61,29 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         low[0], high[0] = middle - SLAB_HALF_WIDTH_MM, middle + SLAB_HALF_WIDTH_MM
         upper = top[str(rng.choice(["T9", "T10", "T11", "T12"]))]
         low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
+    elif field in CHEST_FIELDS and isinstance(trunk, ChestTrunk):
+        low[2], high[2] = _chest_ends(field, patient, trunk, rng)
     else:
-        raise ValueError(f"unknown field {field!r}; known: abdomen, lumbar, sagittal_slab")
+        raise ValueError(f"unknown field {field!r}; known: {', '.join(FIELDS)}")
     return np.array([low, high])
+
+
+def _chest_ends(
+    field: str, patient: Patient, trunk: ChestTrunk, rng: np.random.Generator
+) -> tuple[float, float]:
+    """Draw both ends of a field of a patient with a chest, z in mm."""
+    middle = {name: float(b.frame.origin[2]) for name, b in patient.spine.vertebrae.items()}
+    apex, symphysis = float(trunk.apex[2]), float(patient.pelvis.symphysis[2])
+    if field == "chest":
+        return rng.uniform(middle["L2"] - 12, middle["L1"]), apex + rng.uniform(4, 22)
+    if field == "chest_abdomen_pelvis":
+        return symphysis - rng.uniform(18, 40), apex + rng.uniform(4, 22)
+    if field == "thoracolumbar":
+        return -rng.uniform(20, 50), rng.uniform(middle["T7"], middle["T4"] + 15)
+    if field == "abdomen_upper":
+        low = rng.uniform(middle["L4"] - 10, middle["L3"] + 10)
+        return low, max(trunk.dome) + rng.uniform(5, 35)
+    return symphysis - rng.uniform(25, 60), rng.uniform(middle["L5"] + 10, middle["L3"] + 10)
 
 
 def fine_grid(

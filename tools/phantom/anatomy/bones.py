@@ -116,7 +116,7 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
     """
     marrow = bone.marrow_hu(paint.beam)
     cortex = shell_hu(paint, vertebra.shell_ha, marrow)
-    label = LABEL_IDS[vertebra.level]
+    label = LABEL_IDS.get(vertebra.level, 0)  # T1 to T3 have no label
     posterior = paint_union(
         paint.canvas,
         vertebra.frame,

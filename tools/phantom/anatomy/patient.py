@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.stats import truncnorm
 
 from tools.phantom.anatomy.bowel import Loop, draw_bowel
+from tools.phantom.anatomy.chest.chest import Chest, draw_chest
+from tools.phantom.anatomy.chest.outline import ChestTrunk, draw_chest_trunk
+from tools.phantom.anatomy.chest.pose import lie_down
+from tools.phantom.anatomy.chest.upper_spine import draw_upper_spine
 from tools.phantom.anatomy.muscles import Muscles, draw_muscles
 from tools.phantom.anatomy.organs import Blob, draw_organs
 from tools.phantom.anatomy.pelvis import Pelvis, draw_pelvis
 from tools.phantom.anatomy.ribs import Rib, draw_ribs
-from tools.phantom.anatomy.sacrum import Sacrum, draw_sacrum
+from tools.phantom.anatomy.sacrum import Sacrum, draw_sacrum, rearmost_mm
 from tools.phantom.anatomy.slab import settle
 from tools.phantom.anatomy.spine import Spine, draw_spine
 from tools.phantom.anatomy.tissues import draw_tissues
@@ -42,7 +46,7 @@ class Patient:
         bones: Spongy bone by level.
         sacrum: Sacrum and coccyx.
         pelvis: Hip bones and femora.
-        ribs: Ribs T7-T12.
+        ribs: Ribs T7-T12, with a chest T1-T12.
         trunk: Outline, walls, lungs.
         muscles: Muscles about the spine.
         organs: Organs of the abdomen and pelvis.
@@ -52,6 +56,7 @@ class Patient:
         strands: Fine texture of fat.
         pathology: Fractures, mimics and implants; None in a recipe without them.
         plan: Variants of the spine.
+        chest: What lies above the diaphragm, for the fields that show it.
     """
 
     sex: str
@@ -72,6 +77,7 @@ class Patient:
     strands: Texture
     pathology: Pathology | None = None
     plan: Plan = USUAL
+    chest: Chest | None = None
 
 
 def draw_patient(
@@ -81,6 +87,7 @@ def draw_patient(
     anatomy: dict | None = None,
     variants: np.random.Generator | None = None,
     alter: Alter | None = None,
+    chest: np.random.Generator | None = None,
 ) -> Patient:
     """Draw a patient.
 
@@ -91,6 +98,8 @@ def draw_patient(
         anatomy: Probabilities of variants, the recipe's section; none without it.
         variants: Random stream of their own.
         alter: Deforms the spine; draws nothing from `rng`.
+        chest: Random stream of a chest, which also lets the spine lie down on the table; without
+            it the patient ends at the diaphragm.
     """
     sex = "F" if rng.random() < population["women"] else "M"
     age = _draw_age(rng, **population["age_years"])
@@ -100,10 +109,14 @@ def draw_patient(
     spine, pathology = (intact, None) if alter is None else alter(intact)
     density = draw_density(rng, sex, age)
     sacrum = shorten(draw_sacrum(rng, spine), plan.transition)
+    if chest:
+        spine = lie_down(chest, spine, rearmost_mm(sacrum))
     spine = join(spine, sacrum, plan)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
     trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
-    return Patient(
+    if chest:
+        trunk = draw_chest_trunk(chest, trunk, draw_upper_spine(spine))
+    patient = Patient(
         sex=sex,
         age=age,
         density=density,
@@ -124,6 +137,23 @@ def draw_patient(
         pathology=pathology,
         plan=plan,
     )
+    return with_chest(chest, patient) if chest else patient
+
+
+def with_chest(rng: np.random.Generator, patient: Patient) -> Patient:
+    """Add the chest to a patient whose trunk leaves room for it.
+
+    Args:
+        rng: Random stream of the chest alone.
+        patient: Drawn with a `ChestTrunk`.
+    """
+    trunk, spine = patient.trunk, draw_upper_spine(patient.spine)
+    assert isinstance(trunk, ChestTrunk)  # noqa: S101 - the caller's promise
+    chest, ribs = draw_chest(
+        rng, spine, trunk, patient.bones, patient.vessels, patient.ribs, patient.age
+    )
+    organs = [organ for organ in patient.organs if not organ.chest]
+    return replace(patient, chest=chest, ribs=ribs, organs=organs)
 
 
 def _draw_age(rng: np.random.Generator, mean: float, sd: float, min: float, max: float) -> float:  # noqa: A002 - the recipe's own keys

@@ -87,6 +87,10 @@ class Trunk:
         deep = self.half_depth * (1 + self.belly * belly - 0.05 * hip)
         return wide, deep
 
+    def back_at(self, z: torch.Tensor) -> float | torch.Tensor:
+        """Y of the skin of the back at height z, mm: one plane here, lying on the table."""
+        return self.back
+
     def skin(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the skin."""
         return self._layer(x, y, z, 0.0, 0.0, 0.0)
@@ -112,13 +116,13 @@ class Trunk:
         x: torch.Tensor,
         y: torch.Tensor,
         z: torch.Tensor,
-        side: float,
-        front: float,
-        behind: float,
+        side: float | torch.Tensor,
+        front: float | torch.Tensor,
+        behind: float | torch.Tensor,
     ) -> torch.Tensor:
         """Signed distance to the outline, drawn in by so many mm at the sides, in front, behind."""
         wide, deep = self.half_axes(z)
-        middle = self.back + deep + (behind - front) / 2
+        middle = self.back_at(z) + deep + (behind - front) / 2
         return superellipse(
             x - self.lean, y - middle, wide - side, deep - (front + behind) / 2, self.squareness
         )
@@ -146,7 +150,7 @@ class Trunk:
             x, y, z = torch.tensor(moved, dtype=torch.float32).T
             excess = (self.skin(x, y, z) + depth_mm).clamp(min=0).numpy()
             _, deep = self.half_axes(z)
-            middle = np.stack([np.full(len(z), self.lean), self.back + deep.numpy()], 1)
+            middle = np.stack([np.full(len(z), self.lean), (self.back_at(z) + deep).numpy()], 1)
             out = moved[:, :2] - middle
             moved[:, :2] -= excess[:, None] * out / np.linalg.norm(out, axis=1, keepdims=True)
         return moved

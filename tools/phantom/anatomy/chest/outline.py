@@ -1,0 +1,277 @@
+"""The trunk of a patient whose chest is scanned: outline and cavity follow spine and rib cage.
+
+Below L1 it is the trunk of the abdomen. Above, the back keeps its cover over the spinous processes,
+the cage narrows to the neck, and raised arms leave the shoulders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from tools.phantom.anatomy.chest.pose import spinous_tip
+from tools.phantom.anatomy.chest.profile import Profile
+from tools.phantom.anatomy.ribs import CAGE_WIDTH, COVER_MM
+from tools.phantom.anatomy.spine import Spine
+from tools.phantom.anatomy.trunk import Trunk
+from tools.phantom.anatomy.vertebra import Part
+from tools.phantom.drawing.canvas import vec
+from tools.phantom.drawing.shapes import smooth_max, smooth_min, superellipse, triple
+
+#: Muscle, fat and skin behind the tips of thoracic spinous processes: above the fat's own
+#: thickness, least and most, mm (design; thin people's tips lie close under the skin).
+COVER_OVER_FAT_MM, COVER_RANGE_MM = 7.0, (12.0, 34.0)
+#: The cage's back lies this far in front of the spinous tips: the ribs' angles, mm (design).
+ANGLES_AHEAD_MM = 10.0
+#: Half width of the cage relative to its width at T10 (design after chest CT).
+CAGE_HALF = {
+    "T12": 1.0, "T11": 1.0, "T10": 1.0, "T9": 0.99, "T8": 0.97, "T7": 0.94, "T6": 0.90,
+    "T5": 0.85, "T4": 0.77, "T3": 0.68, "T2": 0.56, "T1": 0.42, "C7": 0.32,
+}  # fmt: skip
+#: From the front of a body to the cage's outside in front, relative to T9's (design).
+CAGE_DEPTH = {
+    "T8": 0.99, "T7": 0.96, "T6": 0.91, "T5": 0.84, "T4": 0.75, "T3": 0.66, "T2": 0.57,
+    "T1": 0.48, "C7": 0.40,
+}  # fmt: skip
+#: T9's depth in a person of scale 1, mm, and its weight against the trunk's own at T3 (design):
+#: the upper chest hardly grows with the belly.
+USUAL_DEPTH_MM, USUAL_WEIGHT = 104.0, 0.75
+#: Pectoral muscle in front of the cage, mm at bulk 1 (design).
+PECTORAL_MM = {
+    "T8": 7.0, "T7": 8.0, "T6": 10.0, "T5": 12.0, "T4": 14.0, "T3": 14.0, "T2": 12.0,
+    "T1": 8.0, "C7": 6.0,
+}  # fmt: skip
+#: Half width of the skin relative to the abdomen's outline continued upwards: shoulders with
+#: raised arms, then the neck (design).
+SKIN_HALF = {
+    "T8": 1.0, "T7": 1.0, "T6": 1.01, "T5": 1.02, "T4": 1.02, "T3": 0.99, "T2": 0.88,
+    "T1": 0.70, "C7": 0.50, "C5": 0.40,
+}  # fmt: skip
+#: Fat under the skin of the chest relative to the abdomen's: side, front (design).
+CHEST_FAT = (0.7, 0.55)
+#: Outside of the cage to the pleura: ribs and intercostal muscles, mm.
+CAGE_WALL_MM = 9.0
+#: Apex of the lungs above T1's middle, half width of its dome, its fall at the rim, mm (design).
+APEX_MM, APEX_HALF_MM, APEX_FALL_MM = 4.0, (36.0, 42.0), 34.0
+APEX_ASIDE_MM = 33.0
+#: Raised arms: skin's radius at shoulder and above, mm at scale 1 (design).
+ARM_RADII_MM = (52.0, 47.0, 42.0)
+ARM_FAT = 0.5
+
+
+@dataclass(frozen=True)
+class ChestTrunk(Trunk):
+    """A trunk with a chest; lengths in mm.
+
+    Attributes:
+        joins: z below which it is the abdomen's trunk, and above which wholly the chest's.
+        skin_back: y of the skin of the back.
+        skin_front: y of the skin in front.
+        skin_half: Half width of the skin.
+        fat_back: Fat over the back.
+        cage_back: y of the cage's outside behind, at the ribs' angles.
+        cage_front: y of its outside in front.
+        cage_half: Half its outer width.
+        apex: Highest point of the lungs on the right, RAS+ mm, [3].
+        arms: Courses of both arms, right first, [2, 3, 3].
+        arm_radii: Radii of their skin.
+    """
+
+    joins: tuple[float, float]
+    skin_back: Profile
+    skin_front: Profile
+    skin_half: Profile
+    fat_back: Profile
+    cage_back: Profile
+    cage_front: Profile
+    cage_half: Profile
+    apex: np.ndarray
+    arms: np.ndarray
+    arm_radii: tuple[float, float, float]
+
+    def chest_share(self, z: torch.Tensor) -> torch.Tensor:
+        """How much of the outline at z is the chest's, 0-1."""
+        share = ((z - self.joins[0]) / (self.joins[1] - self.joins[0])).clamp(0, 1)
+        return share * share * (3 - 2 * share)
+
+    def back_at(self, z: torch.Tensor) -> torch.Tensor:
+        """Y of the skin of the back at height z, mm."""
+        share = self.chest_share(z)
+        return self.back + share * (self.skin_back(z) - self.back)
+
+    def half_axes(self, z: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Half width and half depth of the skin at height z."""
+        wide, deep = super().half_axes(z)
+        share = self.chest_share(z)
+        front = torch.lerp(self.back + 2 * deep, self.skin_front(z), share)
+        return torch.lerp(wide, self.skin_half(z), share), (front - self.back_at(z)) / 2
+
+    def skin(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the skin of trunk and arms."""
+        return self._with_arms(super().skin(x, y, z), x, y, z, 0.0)
+
+    def wall_outside(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the border of subcutaneous fat and muscle."""
+        share = self.chest_share(z)
+        side, front, behind = self.fat
+        layer = self._layer(
+            x, y, z,
+            side * (1 - (1 - CHEST_FAT[0]) * share),
+            front * (1 - (1 - CHEST_FAT[1]) * share),
+            behind + (self.fat_back(z) - behind) * share,
+        )  # fmt: skip
+        return self._with_arms(layer, x, y, z, ARM_FAT * side + 2)
+
+    def cage(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the outside of the rib cage."""
+        back, front = self.cage_back(z), self.cage_front(z)
+        middle, deep = (back + front) / 2, (front - back) / 2
+        return superellipse(x - self.lean, y - middle, self.cage_half(z), deep, self.squareness)
+
+    def cavity(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to the inside of wall and cage."""
+        inside = super().cavity(x, y, z)
+        return torch.lerp(inside, self.cage(x, y, z) + CAGE_WALL_MM, self.chest_share(z))
+
+    def lungs(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
+        """Signed distance to both lungs and what stands between them."""
+        chest = smooth_max(self.cavity(x, y, z) + 1.5, -self.diaphragm(x, y, z), 10.0)
+        aside = ((x - self.lean).abs() - APEX_ASIDE_MM) / APEX_HALF_MM[0]
+        ahead = (y - float(self.apex[1])) / APEX_HALF_MM[1]
+        dome = float(self.apex[2]) - APEX_FALL_MM * (aside * aside + ahead * ahead)
+        return smooth_max(chest, (z - dome) * 0.7, 12.0)
+
+    def extent_mm(self) -> tuple[float, float]:
+        """Largest distance of the skin from the trunk's middle, and its foremost y, mm."""
+        side, front = super().extent_mm()
+        shoulder = float(np.abs(self.arms[:, :2, 0] - self.lean).max()) + self.arm_radii[1]
+        return max(side, shoulder), max(front, float(self.skin_front.values.max()))
+
+    def corners_mm(self, low: float, high: float) -> np.ndarray:
+        """Corners of the box that holds trunk and arms between two heights z, RAS+ mm [8, 3]."""
+        corners = super().corners_mm(low, high)
+        reach = float(np.abs(self.arms[:, :, 0] - self.lean).max()) + self.arm_radii[0]
+        if high > self.arms[0, 0, 2] - self.arm_radii[0]:
+            corners[:, 0] = self.lean + np.sign(corners[:, 0] - self.lean) * reach
+        return corners
+
+    def _with_arms(
+        self, trunk: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, depth: float
+    ) -> torch.Tensor:
+        """Join the arms, `depth` mm under their skin, to a layer of the trunk."""
+        if float(z.max()) < self.arms[0, 0, 2] - self.arm_radii[0] - 20:
+            return trunk
+        for arm in self.arms:
+            for number in (0, 1):
+                radii = (self.arm_radii[number] - depth, self.arm_radii[number + 1] - depth)
+                rod = Part(triple(arm[number]), triple(arm[number + 1]), radii)
+                trunk = smooth_min(trunk, rod.distance(x, y, z), 24.0)
+        return trunk
+
+
+def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine) -> ChestTrunk:
+    """Give a trunk its chest.
+
+    Args:
+        rng: Random stream.
+        trunk: Of the abdomen.
+        spine: T1 to L5.
+    """
+    origin = {level: body.frame.origin for level, body in spine.vertebrae.items()}
+    neck = origin["T1"] - origin["T2"]
+    origin["C7"], origin["C5"] = origin["T1"] + neck, origin["T1"] + 3 * neck
+    z = {level: float(place[2]) for level, place in origin.items()}
+    scale = spine.scale
+    tips = np.array([spinous_tip(spine.vertebrae[f"T{n}"]) for n in range(12, 0, -1)])
+    fat_back = float(np.clip(trunk.fat[2] + COVER_OVER_FAT_MM, *COVER_RANGE_MM))
+    trunk = _made_to_cover(trunk, float(tips[:, 1].min()) - fat_back)
+    tip = Profile.through(tips[:, 2].tolist(), _smoothed(tips[:, 1]).tolist())
+
+    def base_half(level: str) -> float:
+        return float(trunk.half_axes(torch.tensor(z[level]))[0])
+
+    cage_wide = trunk.half_width * CAGE_WIDTH - trunk.fat[0] - COVER_MM[0]
+    levels = [level for level in CAGE_HALF if level in origin]
+    cage_half = [max(cage_wide * CAGE_HALF[level], 40.0) for level in levels]
+    cage_front, skin_front = _fronts(trunk, spine, origin, scale, float(rng.normal(1, 0.04)))
+    skin = [level for level in SKIN_HALF if level in origin]
+    lower = ("L3", "L2", "L1", "T12", "T11", "T10", "T9")
+    ramp = [(z[level], base_half(level)) for level in lower]
+    ramp += [(z[level], base_half("T8") * SKIN_HALF[level]) for level in skin]
+    heights = [z["L3"] - 30, *tips[:, 2], z["C5"]]
+    back = [trunk.back, *(_smoothed(tips[:, 1]) - fat_back), tips[-1, 1] - fat_back + 12]
+    cover = max(2.5, min(trunk.fat[2], fat_back - 5))
+    shoulder = np.array([[1, -4, z["T3"]], [1.1, 2, z["T1"]], [1.22, 14, z["T1"] + 150]])
+    side = base_half("T8") * 0.80
+    middle = (tip.at(z["T2"]) + cage_front.at(z["T2"])) / 2
+    arms = [
+        shoulder * vec(sign * side, 1, 1) + vec(trunk.lean, middle, 0) for sign in (1.0, -1.0)
+    ]
+    apex = vec(
+        trunk.lean + APEX_ASIDE_MM,
+        float(origin["T1"][1]) + 6.0,
+        z["T1"] + APEX_MM + float(rng.normal(0, 5)),
+    )
+    return ChestTrunk(
+        **vars(trunk),
+        joins=(z["L3"], z["L1"]),
+        skin_back=Profile.through(heights, back),
+        skin_front=skin_front,
+        skin_half=Profile.through(*zip(*ramp, strict=True)),
+        fat_back=Profile.through([z["L3"], z["T12"]], [trunk.fat[2], cover]),
+        cage_back=Profile.through(tips[:, 2].tolist(), (tip(torch.tensor(tips[:, 2])).numpy() + ANGLES_AHEAD_MM).tolist()),
+        cage_front=cage_front,
+        cage_half=Profile.through([z[level] for level in levels], cage_half),
+        apex=apex,
+        arms=np.array(arms),
+        arm_radii=triple(scale * radius for radius in ARM_RADII_MM),
+    )
+
+
+def _made_to_cover(trunk: Trunk, rear: float) -> Trunk:
+    """Move the back to `rear` if spinous tips lie nearer, the front staying."""
+    if rear >= trunk.back:
+        return trunk
+    return replace(trunk, back=rear, half_depth=trunk.half_depth + (trunk.back - rear) / 2)
+
+
+def _smoothed(values: np.ndarray) -> np.ndarray:
+    """A course without the small steps from one vertebra to the next."""
+    padded = np.pad(values, 1, mode="edge")
+    return (padded[:-2] + 2 * padded[1:-1] + padded[2:]) / 4
+
+
+def _fronts(
+    trunk: Trunk, spine: Spine, origin: dict[str, np.ndarray], scale: float, factor: float
+) -> tuple[Profile, Profile]:
+    """Courses of the cage's outside and of the skin in front, from L3 to the neck."""
+    heights, cage, skin = [], [], []
+    fat = trunk.fat[1]
+
+    def at(level: str) -> tuple[float, float]:
+        place = origin[level]
+        body = spine.vertebrae.get(level, spine.vertebrae["T1"])
+        return float(place[2]), float(place[1]) + body.depth / 2
+
+    for level in ("L3", "L2", "L1", "T12", "T11", "T10", "T9"):
+        z, _ = at(level)
+        front = trunk.back + 2 * float(trunk.half_axes(torch.tensor(z))[1])
+        heights.append(z)
+        skin.append(front)
+        cage.append(front - fat - COVER_MM[1])
+    own = cage[-1] - at("T9")[1]
+    for number, (level, share) in enumerate(CAGE_DEPTH.items()):
+        z, ahead = at(level)
+        weight = USUAL_WEIGHT * min(1.0, number / 5)
+        depth = share * ((1 - weight) * own + weight * USUAL_DEPTH_MM * scale * factor)
+        fade = min(1.0, (number + 1) / 3)
+        heights.append(z)
+        cage.append(ahead + depth)
+        thinner = 1 - (1 - CHEST_FAT[1]) * fade
+        skin.append(ahead + depth + PECTORAL_MM[level] * scale + fat * thinner)
+    heights.append(float(origin["C5"][2]))
+    cage.append(cage[-1] - 4)
+    skin.append(skin[-1] - 2)
+    return Profile.through(heights, cage), Profile.through(heights, skin)
