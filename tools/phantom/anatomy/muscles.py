@@ -131,9 +131,10 @@ def _column(
         u = side * column.side * bulk
         ahead = vertebra.frame.point(u, back, 0.0)
         # Lordosis opens a hollow between laminae and the skin's fat, which the muscle fills.
-        back_mm = float(trunk.back_at(torch.tensor(float(ahead[2]))))
-        hollow = (ahead[1] - back_mm - trunk.fat[2]) / 2
+        z = float(ahead[2])
+        hollow = (ahead[1] - float(trunk.back_at(torch.tensor(z))) - trunk.fat_behind(z)) / 2
         low, high = (bound * bulk for bound in column.radii)
+        low *= trunk.slender(z)
         radius = float(np.clip(column.fill * hollow, low, high))
         course.append(vertebra.frame.point(u, back - column.behind * radius, 0.0))
         radii.append(radius)

@@ -115,7 +115,7 @@ def draw_patient(
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
     trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
     if chest:
-        trunk = draw_chest_trunk(chest, trunk, draw_upper_spine(spine))
+        trunk = draw_chest_trunk(chest, trunk, draw_upper_spine(spine), sex)
     patient = Patient(
         sex=sex,
         age=age,

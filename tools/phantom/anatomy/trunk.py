@@ -91,6 +91,14 @@ class Trunk:
         """Y of the skin of the back at height z, mm: one plane here, lying on the table."""
         return self.back
 
+    def fat_behind(self, z: float) -> float:  # noqa: ARG002 - other trunks change along z
+        """Fat over the back at a height, mm."""
+        return self.fat[2]
+
+    def slender(self, z: float) -> float:  # noqa: ARG002
+        """Least radius of the back muscles at a height, relative to their usual one."""
+        return 1.0
+
     def skin(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the skin."""
         return self._layer(x, y, z, 0.0, 0.0, 0.0)

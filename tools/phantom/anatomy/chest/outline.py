@@ -18,7 +18,14 @@ from tools.phantom.anatomy.spine import Spine
 from tools.phantom.anatomy.trunk import Trunk
 from tools.phantom.anatomy.vertebra import Part
 from tools.phantom.drawing.canvas import vec
-from tools.phantom.drawing.shapes import smooth_max, smooth_min, superellipse, triple
+from tools.phantom.drawing.shapes import (
+    Triple,
+    ellipsoid,
+    smooth_max,
+    smooth_min,
+    superellipse,
+    triple,
+)
 
 #: Muscle, fat and skin behind the tips of thoracic spinous processes: above the fat's own
 #: thickness, least and most, mm (design; thin people's tips lie close under the skin).
@@ -30,6 +37,8 @@ CAGE_HALF = {
     "T12": 1.0, "T11": 1.0, "T10": 1.0, "T9": 0.99, "T8": 0.97, "T7": 0.94, "T6": 0.90,
     "T5": 0.85, "T4": 0.77, "T3": 0.68, "T2": 0.56, "T1": 0.42, "C7": 0.32,
 }  # fmt: skip
+#: Half the cage's width in a person of scale 1, mm: wide bellies widen the cage by a quarter.
+USUAL_HALF_MM = 140.0
 #: From the front of a body to the cage's outside in front, relative to T9's (design).
 CAGE_DEPTH = {
     "T8": 0.99, "T7": 0.96, "T6": 0.91, "T5": 0.84, "T4": 0.75, "T3": 0.66, "T2": 0.57,
@@ -49,13 +58,22 @@ SKIN_HALF = {
     "T8": 1.0, "T7": 1.0, "T6": 1.01, "T5": 1.02, "T4": 1.02, "T3": 0.99, "T2": 0.88,
     "T1": 0.70, "C7": 0.50, "C5": 0.40,
 }  # fmt: skip
-#: Fat under the skin of the chest relative to the abdomen's: side, front (design).
+#: Fat under the skin of the upper chest relative to the abdomen's: side, front (design).
 CHEST_FAT = (0.7, 0.55)
 #: Outside of the cage to the pleura: ribs and intercostal muscles, mm.
 CAGE_WALL_MM = 9.0
-#: Apex of the lungs above T1's middle, half width of its dome, its fall at the rim, mm (design).
-APEX_MM, APEX_HALF_MM, APEX_FALL_MM = 4.0, (36.0, 42.0), 34.0
+#: Apex of the lungs above T1's middle, half width of its dome, its steepness, mm (design).
+APEX_MM, APEX_HALF_MM, APEX_FALL_MM = 4.0, (36.0, 42.0), 24.0
 APEX_ASIDE_MM = 33.0
+#: The cavity ends so far above the lungs' apices, mm: above it is the neck.
+INLET_MM = 4.0
+#: Muscle over the side of the cage, mm at scale 1 (design): serratus and broad back muscle below
+#: the armpit; the fat over it makes up what is left to the skin.
+SIDE_MUSCLE_MM = {"T10": 8.0, "T9": 9.0, "T8": 10.0, "T7": 12.0, "T6": 15.0, "T5": 21.0}
+#: Breasts of a supine woman: level, share of the skin's half width, how deep their middle lies
+#: under the skin, mm; half axes at BMI 24, mm, growth per kg/m², relative SD (design).
+BREAST_LEVEL, BREAST_ASIDE, BREAST_DEPTH_MM = 6.3, 0.56, 14.0
+BREAST_HALF_MM, BREAST_GROWTH, BREAST_SD = (62.0, 32.0, 62.0), 0.035, 0.15
 #: Raised arms: skin's radius at shoulder and above, mm at scale 1 (design).
 ARM_RADII_MM = (52.0, 47.0, 42.0)
 ARM_FAT = 0.5
@@ -71,12 +89,14 @@ class ChestTrunk(Trunk):
         skin_front: y of the skin in front.
         skin_half: Half width of the skin.
         fat_back: Fat over the back.
+        fat_side: Fat over the sides.
         cage_back: y of the cage's outside behind, at the ribs' angles.
         cage_front: y of its outside in front.
         cage_half: Half its outer width.
         apex: Highest point of the lungs on the right, RAS+ mm, [3].
         arms: Courses of both arms, right first, [2, 3, 3].
         arm_radii: Radii of their skin.
+        breasts: Centres and half axes, RAS+ mm; none in men.
     """
 
     joins: tuple[float, float]
@@ -84,12 +104,14 @@ class ChestTrunk(Trunk):
     skin_front: Profile
     skin_half: Profile
     fat_back: Profile
+    fat_side: Profile
     cage_back: Profile
     cage_front: Profile
     cage_half: Profile
     apex: np.ndarray
     arms: np.ndarray
     arm_radii: tuple[float, float, float]
+    breasts: tuple[tuple[Triple, Triple], ...]
 
     def chest_share(self, z: torch.Tensor) -> torch.Tensor:
         """How much of the outline at z is the chest's, 0-1."""
@@ -110,7 +132,12 @@ class ChestTrunk(Trunk):
 
     def skin(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the skin of trunk and arms."""
-        return self._with_arms(super().skin(x, y, z), x, y, z, 0.0)
+        skin = super().skin(x, y, z)
+        for center, half in self.breasts:
+            a, b, c = center
+            if float(z.min()) < c + half[2] + 20 and float(z.max()) > c - half[2] - 20:
+                skin = smooth_min(skin, ellipsoid(x - a, y - b, z - c, half), 14.0)
+        return self._with_arms(skin, x, y, z, 0.0)
 
     def wall_outside(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the border of subcutaneous fat and muscle."""
@@ -118,11 +145,20 @@ class ChestTrunk(Trunk):
         side, front, behind = self.fat
         layer = self._layer(
             x, y, z,
-            side * (1 - (1 - CHEST_FAT[0]) * share),
+            side + (self.fat_side(z) - side) * share,
             front * (1 - (1 - CHEST_FAT[1]) * share),
             behind + (self.fat_back(z) - behind) * share,
         )  # fmt: skip
         return self._with_arms(layer, x, y, z, ARM_FAT * side + 2)
+
+    def fat_behind(self, z: float) -> float:
+        """Fat over the back at a height, mm."""
+        share = float(self.chest_share(torch.tensor(z)))
+        return self.fat[2] + share * (self.fat_back.at(z) - self.fat[2])
+
+    def slender(self, z: float) -> float:
+        """Least radius of the back muscles relative to the abdomen's: they thin upwards."""
+        return float(np.interp(z, self.joins[1] + np.array([20.0, 120.0]), [1.0, 0.45]))
 
     def cage(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the outside of the rib cage."""
@@ -133,15 +169,18 @@ class ChestTrunk(Trunk):
     def cavity(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to the inside of wall and cage."""
         inside = super().cavity(x, y, z)
-        return torch.lerp(inside, self.cage(x, y, z) + CAGE_WALL_MM, self.chest_share(z))
+        inside = torch.lerp(inside, self.cage(x, y, z) + CAGE_WALL_MM, self.chest_share(z))
+        return smooth_max(inside, z - float(self.apex[2]) - INLET_MM, 12.0)
 
     def lungs(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
         """Signed distance to both lungs and what stands between them."""
         chest = smooth_max(self.cavity(x, y, z) + 1.5, -self.diaphragm(x, y, z), 10.0)
         aside = ((x - self.lean).abs() - APEX_ASIDE_MM) / APEX_HALF_MM[0]
         ahead = (y - float(self.apex[1])) / APEX_HALF_MM[1]
-        dome = float(self.apex[2]) - APEX_FALL_MM * (aside * aside + ahead * ahead)
-        return smooth_max(chest, (z - dome) * 0.7, 12.0)
+        # A paraboloid at the apex, a cone further down, where the cage itself is narrower.
+        fall = (1 + 1.5 * (aside * aside + ahead * ahead)).sqrt() - 1
+        dome = float(self.apex[2]) - APEX_FALL_MM * fall
+        return smooth_max(chest, (z - dome) * 0.6, 12.0)
 
     def extent_mm(self) -> tuple[float, float]:
         """Largest distance of the skin from the trunk's middle, and its foremost y, mm."""
@@ -171,13 +210,16 @@ class ChestTrunk(Trunk):
         return trunk
 
 
-def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine) -> ChestTrunk:
+def draw_chest_trunk(
+    rng: np.random.Generator, trunk: Trunk, spine: Spine, sex: str
+) -> ChestTrunk:
     """Give a trunk its chest.
 
     Args:
         rng: Random stream.
         trunk: Of the abdomen.
         spine: T1 to L5.
+        sex: "F" or "M".
     """
     origin = {level: body.frame.origin for level, body in spine.vertebrae.items()}
     neck = origin["T1"] - origin["T2"]
@@ -194,12 +236,26 @@ def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine) -> Ch
 
     cage_wide = trunk.half_width * CAGE_WIDTH - trunk.fat[0] - COVER_MM[0]
     levels = [level for level in CAGE_HALF if level in origin]
-    cage_half = [max(cage_wide * CAGE_HALF[level], 40.0) for level in levels]
+    usual = min(cage_wide, USUAL_HALF_MM * scale + 0.25 * (cage_wide - USUAL_HALF_MM * scale))
+    cage_half = []
+    for level in levels:
+        # From T11 to T7 the belly's width gives way to the chest's own.
+        weight = float(np.interp(-z[level], [-z["T7"], -z["T11"]], [1.0, 0.0]))
+        wide = cage_wide + weight * (usual - cage_wide)
+        cage_half.append(max(wide * CAGE_HALF[level], 40.0))
+    beside = Profile.through([z[level] for level in levels], cage_half)
     cage_front, skin_front = _fronts(trunk, spine, origin, scale, float(rng.normal(1, 0.04)))
     skin = [level for level in SKIN_HALF if level in origin]
     lower = ("L3", "L2", "L1", "T12", "T11", "T10", "T9")
     ramp = [(z[level], base_half(level)) for level in lower]
     ramp += [(z[level], base_half("T8") * SKIN_HALF[level]) for level in skin]
+    half = Profile.through(*zip(*ramp, strict=True))
+    least = CHEST_FAT[0] * trunk.fat[0]
+    sides = [(z["L3"], trunk.fat[0]), (z["L1"], trunk.fat[0])]
+    for level, muscle in SIDE_MUSCLE_MM.items():
+        left = half.at(z[level]) - beside.at(z[level]) - muscle * scale
+        sides.append((z[level], max(least, left)))
+    sides.append((z["T4"], least))
     heights = [z["L3"] - 30, *tips[:, 2], z["C5"]]
     back = [trunk.back, *(_smoothed(tips[:, 1]) - fat_back), tips[-1, 1] - fat_back + 12]
     cover = max(2.5, min(trunk.fat[2], fat_back - 5))
@@ -219,15 +275,31 @@ def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine) -> Ch
         joins=(z["L3"], z["L1"]),
         skin_back=Profile.through(heights, back),
         skin_front=skin_front,
-        skin_half=Profile.through(*zip(*ramp, strict=True)),
+        skin_half=half,
         fat_back=Profile.through([z["L3"], z["T12"]], [trunk.fat[2], cover]),
-        cage_back=Profile.through(tips[:, 2].tolist(), (tip(torch.tensor(tips[:, 2])).numpy() + ANGLES_AHEAD_MM).tolist()),
+        fat_side=Profile.through(*zip(*sides, strict=True)),
+        cage_back=replace(tip, values=tip.values + ANGLES_AHEAD_MM),
         cage_front=cage_front,
-        cage_half=Profile.through([z[level] for level in levels], cage_half),
+        cage_half=beside,
         apex=apex,
         arms=np.array(arms),
         arm_radii=triple(scale * radius for radius in ARM_RADII_MM),
+        breasts=_breasts(rng, trunk, z, half, skin_front) if sex == "F" else (),
     )
+
+
+def _breasts(
+    rng: np.random.Generator, trunk: Trunk, z: dict[str, float], half: Profile, front: Profile
+) -> tuple[tuple[Triple, Triple], ...]:
+    """Both breasts of a woman lying on her back."""
+    height = float(np.interp(-BREAST_LEVEL, [-7.0, -6.0], [z["T7"], z["T6"]]))
+    size = max(0.6, float(rng.normal(1, BREAST_SD)) * (1 + BREAST_GROWTH * (trunk.bmi - 24)))
+    axes = triple(size * part for part in BREAST_HALF_MM)
+    aside = BREAST_ASIDE * half.at(height)
+    # The chest falls away to the side.
+    fall = (1 - (1 - BREAST_ASIDE**trunk.squareness) ** (1 / trunk.squareness)) * trunk.half_depth
+    y = front.at(height) - BREAST_DEPTH_MM - fall
+    return tuple(((trunk.lean + side * aside, y, height), axes) for side in (1.0, -1.0))
 
 
 def _made_to_cover(trunk: Trunk, rear: float) -> Trunk:

@@ -41,7 +41,7 @@ class Profile:
     def __call__(self, z: torch.Tensor) -> torch.Tensor:
         """Value at heights z, mm."""
         table = torch.tensor(self.values, dtype=torch.float32, device=z.device)
-        place = ((z - self.start) / STEP_MM).clamp(0, len(table) - 1.001)
+        place = ((z.float() - self.start) / STEP_MM).clamp(0, len(table) - 1.001)
         low = place.floor().long()
         return torch.lerp(table[low], table[low + 1], place - low)
 

@@ -23,7 +23,10 @@ FILLED_MM = 18.0
 SEPTUM_MM, SEPTUM_GROWTH_MM = 4.0, 0.35
 SAMPLE_MM = 4.0
 #: Armpit: thoracic level, angle about the cage, distance from it, radius of its fat, mm (design).
-ARMPIT = ((6.2, 96.0, 12.0, 6.0), (4.8, 98.0, 20.0, 12.0), (3.4, 104.0, 26.0, 16.0), (2.4, 112.0, 26.0, 10.0))
+ARMPIT = (
+    (7.0, 92.0, 12.0, 4.0), (6.0, 94.0, 18.0, 9.0), (5.0, 97.0, 20.0, 13.0), (4.0, 102.0, 19.0, 13.0),
+    (3.0, 110.0, 19.0, 11.0), (2.3, 118.0, 18.0, 6.0),
+)  # fmt: skip
 #: A plane of fat between the cage and the muscles over it, mm from the cage; its HU share.
 PLANE_MM, PLANE_SHARE = (2.0, 4.5), 0.75
 
@@ -109,11 +112,12 @@ def paint_planes(paint: Paint, trunk: ChestTrunk, broad: Texture) -> None:
         return
     slow = box.coarse(SAMPLE_MM)
     x, y, z_mm = slow.coordinates(WORLD)
-    layer = slow.refine(trunk.cage(x, y, z_mm) + 0 * broad.sample(x, y, z_mm))
+    layer = slow.refine(trunk.cage(x, y, z_mm))
+    uneven = slow.refine(torch.sigmoid(2.5 * broad.sample(x, y, z_mm)))
     inner, outer = PLANE_MM
     share = canvas.coverage(layer - outer) - canvas.coverage(layer - inner)
     muscle, fat = paint.hu("muscle"), paint.hu("subcutaneous_fat")
     inside = canvas.coverage(canvas.distance(box, trunk.wall_outside, WORLD, 6.0))
-    canvas.blend(box, muscle + PLANE_SHARE * (fat - muscle), share * inside)
+    canvas.blend(box, muscle + PLANE_SHARE * (fat - muscle), share * inside * uneven)
 
 
