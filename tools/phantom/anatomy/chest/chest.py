@@ -33,6 +33,7 @@ from tools.phantom.anatomy.chest.shoulder import paint_shoulders, shoulder_bones
 from tools.phantom.anatomy.chest.soft import (
     mediastinum,
     paint_armpits,
+    paint_glands,
     paint_mediastinum,
     paint_planes,
 )
@@ -60,6 +61,7 @@ class Chest:
         mediastinum: Pieces of its fat.
         branches: Vessels of the lungs.
         shoulders: Bones of both shoulders.
+        gland: Share of gland in the middle of the breasts, 0-1.
     """
 
     places: Places
@@ -71,6 +73,7 @@ class Chest:
     mediastinum: list[Piece]
     branches: list[Branch]
     shoulders: list[list[Part]]
+    gland: float
 
     @property
     def spine(self) -> Spine:
@@ -114,8 +117,14 @@ def draw_chest(
         mediastinum=mediastinum(places, great),
         branches=draw_lung_vessels(rng, places),
         shoulders=shoulder_bones(places),
+        gland=_gland(rng, age),
     )
     return chest, all_ribs
+
+
+def _gland(rng: np.random.Generator, age: float) -> float:
+    """Share of gland in the breasts' middle, which fat replaces with age (design)."""
+    return float(np.clip(rng.normal(0.75 - 0.012 * (age - 25), 0.2), 0.0, 0.9))
 
 
 def paint_chest(paint: Paint, chest: Chest, broad: Texture, strands: Texture) -> None:
@@ -130,6 +139,7 @@ def paint_chest(paint: Paint, chest: Chest, broad: Texture, strands: Texture) ->
     trunk = chest.places.trunk
     paint_planes(paint, trunk, broad)
     paint_armpits(paint, chest.places)
+    paint_glands(paint, trunk, strands, chest.gland)
     paint_lungs(paint, trunk, strands)
     paint_lung_vessels(paint, chest.branches)
     paint_mediastinum(paint, chest.mediastinum, trunk)

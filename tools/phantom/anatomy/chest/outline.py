@@ -72,8 +72,8 @@ INLET_MM = 4.0
 SIDE_MUSCLE_MM = {"T10": 8.0, "T9": 9.0, "T8": 10.0, "T7": 12.0, "T6": 15.0, "T5": 21.0}
 #: Breasts of a supine woman: level, share of the skin's half width, how deep their middle lies
 #: under the skin, mm; half axes at BMI 24, mm, growth per kg/m², relative SD (design).
-BREAST_LEVEL, BREAST_ASIDE, BREAST_DEPTH_MM = 6.3, 0.56, 14.0
-BREAST_HALF_MM, BREAST_GROWTH, BREAST_SD = (62.0, 32.0, 62.0), 0.035, 0.15
+BREAST_LEVEL, BREAST_ASIDE, BREAST_DEPTH_MM = 6.6, 0.60, 12.0
+BREAST_HALF_MM, BREAST_GROWTH, BREAST_SD = (56.0, 33.0, 60.0), 0.035, 0.15
 #: Raised arms: skin's radius at shoulder and above, mm at scale 1 (design).
 ARM_RADII_MM = (52.0, 47.0, 42.0)
 ARM_FAT = 0.5
@@ -96,6 +96,7 @@ class ChestTrunk(Trunk):
         apex: Highest point of the lungs on the right, RAS+ mm, [3].
         arms: Courses of both arms, right first, [2, 3, 3].
         arm_radii: Radii of their skin.
+        sheets_from: z above which the wall is made of the shoulder's muscles.
         breasts: Centres and half axes, RAS+ mm; none in men.
     """
 
@@ -111,6 +112,7 @@ class ChestTrunk(Trunk):
     apex: np.ndarray
     arms: np.ndarray
     arm_radii: tuple[float, float, float]
+    sheets_from: float
     breasts: tuple[tuple[Triple, Triple], ...]
 
     def chest_share(self, z: torch.Tensor) -> torch.Tensor:
@@ -284,6 +286,7 @@ def draw_chest_trunk(
         apex=apex,
         arms=np.array(arms),
         arm_radii=triple(scale * radius for radius in ARM_RADII_MM),
+        sheets_from=z["T6"],
         breasts=_breasts(rng, trunk, z, half, skin_front) if sex == "F" else (),
     )
 

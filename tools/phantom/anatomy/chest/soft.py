@@ -10,9 +10,9 @@ from tools.phantom.anatomy.chest.great_vessels import GreatVessels
 from tools.phantom.anatomy.chest.outline import CAGE_WALL_MM, ChestTrunk
 from tools.phantom.anatomy.chest.places import Places
 from tools.phantom.anatomy.vertebra import Part
-from tools.phantom.drawing.canvas import WORLD, vec
+from tools.phantom.drawing.canvas import CORNER_SIGNS, WORLD
 from tools.phantom.drawing.painting import Paint, Piece
-from tools.phantom.drawing.shapes import smooth_min, triple
+from tools.phantom.drawing.shapes import ellipsoid, smooth_min, triple
 from tools.phantom.drawing.texture import Texture
 
 #: Fat about the great vessels, mm at BMI 24, and its growth per kg/m²; about the spine (design).
@@ -24,11 +24,15 @@ SEPTUM_MM, SEPTUM_GROWTH_MM = 4.0, 0.35
 SAMPLE_MM = 4.0
 #: Armpit: thoracic level, angle about the cage, distance from it, radius of its fat, mm (design).
 ARMPIT = (
-    (7.0, 92.0, 12.0, 4.0), (6.0, 94.0, 18.0, 9.0), (5.0, 97.0, 20.0, 13.0), (4.0, 102.0, 19.0, 13.0),
-    (3.0, 110.0, 19.0, 11.0), (2.3, 118.0, 18.0, 6.0),
+    (7.0, 90.0, 13.0, 5.0), (6.0, 91.0, 20.0, 9.0), (5.0, 93.0, 20.0, 11.0), (4.0, 98.0, 16.0, 10.0),
+    (3.0, 106.0, 15.0, 8.0), (2.3, 116.0, 14.0, 5.0),
 )  # fmt: skip
 #: A plane of fat between the cage and the muscles over it, mm from the cage; its HU share.
 PLANE_MM, PLANE_SHARE = (2.0, 4.5), 0.75
+#: Sheets of fat between the muscles of the shoulder: scale of the texture, and its level.
+SHEET_SCALE, SHEET_LEVEL = 0.42, 0.16
+#: Gland: size relative to the breast; sampling, mm.
+GLAND_SHARE, GLAND_SAMPLE_MM = 0.72, 2.5
 
 
 def mediastinum(places: Places, vessels: GreatVessels) -> list[Piece]:
@@ -93,31 +97,60 @@ def paint_armpits(paint: Paint, places: Places) -> None:
         ]
         course = np.array([place for place, _ in stations])
         radii = [radius * places.spine.scale for _, radius in stations]
-        paint.tube(course, radii, paint.hu("subcutaneous_fat"), (1.0, 1.4, 1.0))
+        paint.tube(course, radii, paint.hu("subcutaneous_fat"), (1.0, 1.7, 1.0))
 
 
 def paint_planes(paint: Paint, trunk: ChestTrunk, broad: Texture) -> None:
-    """Paint the thin fat between the cage and the muscles over it.
+    """Paint thin fat between the cage and the muscles over it, and between those muscles.
 
     Args:
         paint: Canvas and HU.
         trunk: The chest.
-        broad: Texture that makes the plane uneven.
+        broad: Texture that makes the planes uneven.
     """
     canvas = paint.canvas
     z = canvas.grid.corners_mm()[:, 2]
-    low, high = max(float(z.min()), trunk.joins[1]), min(float(z.max()), float(trunk.apex[2]))
+    low, high = max(float(z.min()), trunk.joins[1]), float(z.max())
     box = canvas.box(trunk.corners_mm(low, high), 0.0) if high > low else None
     if box is None:
         return
     slow = box.coarse(SAMPLE_MM)
-    x, y, z_mm = slow.coordinates(WORLD)
-    layer = slow.refine(trunk.cage(x, y, z_mm))
-    uneven = slow.refine(torch.sigmoid(2.5 * broad.sample(x, y, z_mm)))
+    x, y, w = slow.coordinates(WORLD)
+    cage = trunk.cage(x, y, w)
+    texture = broad.sample(SHEET_SCALE * x, SHEET_SCALE * y, 0.5 * SHEET_SCALE * w)
+    # Where a slow random field passes zero lie sheets, as fascia between muscles does; only the
+    # shoulders, from the armpit upwards, are made of many muscles.
+    shoulder = ((w - trunk.sheets_from) / 30).clamp(0, 1)
+    deep = (cage / 8).clamp(0, 1) * (-trunk.wall_outside(x, y, w) / 4).clamp(0, 1)
+    sheets = slow.refine((1 - texture.abs() / SHEET_LEVEL).clamp(min=0) * shoulder * deep)
     inner, outer = PLANE_MM
-    share = canvas.coverage(layer - outer) - canvas.coverage(layer - inner)
+    layer = slow.refine(cage)
+    plane = canvas.coverage(layer - outer) - canvas.coverage(layer - inner)
+    plane *= slow.refine(torch.sigmoid(2.5 * broad.sample(x, y, w)) * (deep + 0.3).clamp(max=1))
     muscle, fat = paint.hu("muscle"), paint.hu("subcutaneous_fat")
     inside = canvas.coverage(canvas.distance(box, trunk.wall_outside, WORLD, 6.0))
-    canvas.blend(box, muscle + PLANE_SHARE * (fat - muscle), share * inside * uneven)
+    share = torch.maximum(sheets, plane) * inside
+    canvas.blend(box, muscle + PLANE_SHARE * (fat - muscle), share)
 
 
+def paint_glands(paint: Paint, trunk: ChestTrunk, strands: Texture, dense: float) -> None:
+    """Paint glandular tissue into the fat of the breasts.
+
+    Args:
+        paint: Canvas and HU.
+        trunk: The chest with its breasts.
+        strands: Texture of the tissue.
+        dense: Share of gland in its middle, 0-1.
+    """
+    for center, half in trunk.breasts:
+        inner = triple(GLAND_SHARE * part for part in half)
+        box = paint.canvas.box(np.array(center) + CORNER_SIGNS * inner, 1.0)
+        if box is None:
+            continue
+        slow = box.coarse(GLAND_SAMPLE_MM)
+        x, y, z = slow.coordinates(WORLD)
+        blob = -ellipsoid(x - center[0], y - center[1] - 6, z - center[2], inner)
+        away = (-trunk.wall_outside(x, y, z).clamp(max=0) / 3).clamp(max=1)
+        share = (blob / 14).clamp(0, 1) * (1 - away)
+        share = share * (dense + 0.45 * strands.sample(x, y, z)).clamp(0, 0.9)
+        paint.canvas.blend(box, paint.hu("pancreas"), slow.refine(share))
