@@ -200,13 +200,13 @@ def _stream(seed: int, index: int, scanner: str, purpose: int) -> np.random.Gene
 
 def _cut(volumes: list[torch.Tensor], cut: Truncation, grid: Grid) -> list[torch.Tensor]:
     """Write what a scanner writes outside its reconstruction circle: padding, and no labels."""
-    shown = cut.shown(grid)
-    if shown is None:
+    shown, padding = cut.shown(grid), cut.padding_hu
+    if shown is None or padding is None:
         return volumes
     image, *maps = volumes
     hidden = ~shown[:, :, None].to(image.device)
     return [
-        image.masked_fill(hidden, cut.padding_hu),
+        image.masked_fill(hidden, padding),
         *(part.masked_fill(hidden, 0) for part in maps),
     ]
 

@@ -95,7 +95,9 @@ def truncate(
         corners[0, 2] = _end_below(rng, *corners[:, 2])
     if kind in ("above", "both"):
         low = corners[0, 2] + LEAST_KEPT_MM
-        corners[1, 2] = rng.uniform(min(low, corners[1, 2]), max(low, corners[1, 2] - LEAST_LOST_MM))
+        corners[1, 2] = rng.uniform(
+            min(low, corners[1, 2]), max(low, corners[1, 2] - LEAST_LOST_MM)
+        )
     if kind != "circle":
         return Truncation(kind, corners)
     radius = float(rng.uniform(*RADIUS_MM))

@@ -9,6 +9,9 @@ from tools.phantom import recipe
 from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.volumes import Grid
 
+THORACIC = tuple(f"T{number}" for number in range(4, 13))
+LUMBAR = tuple(f"L{number}" for number in range(1, 6))
+
 
 @cache
 def patient(seed: int = 0, oral_contrast: float = 0.0) -> Patient:
@@ -56,3 +59,10 @@ def centroids_mm(labels: np.ndarray, affine: np.ndarray) -> dict[int, np.ndarray
         index = np.argwhere(labels == value).mean(0)
         found[int(value)] = affine[:3, :3] @ index + affine[:3, 3]
     return found
+
+
+@cache
+def chest_patient(seed: int = 0) -> Patient:
+    """A patient of the standard population with a chest."""
+    rng, chest = np.random.default_rng(seed), np.random.default_rng([seed, 5])
+    return draw_patient(rng, recipe.load("standard")["population"], 0.0, chest)

@@ -37,9 +37,43 @@ def test_lumbar_and_slab_hold_the_lumbar_spine(seed):
     assert low[0] < vertebrae["L3"].frame.origin[0] < high[0]
 
 
-def test_an_unknown_field_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"'chest'; known: abdomen, lumbar, sagittal_slab"):
-        bounds("chest")
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize(
+    ("field", "complete", "unseen"),
+    [
+        ("chest", ["T4", "T5", "T6", "T7", "T8", "T9", "T10", "T11", "T12"], ["L3", "L4", "L5"]),
+        ("chest_abdomen_pelvis", [*scene.THORACIC, *scene.LUMBAR], []),
+        ("thoracolumbar", ["T8", "T9", "T10", "T11", "T12", *scene.LUMBAR], []),
+        ("abdomen_upper", ["L1", "L2"], ["L5", "T4", "T5"]),
+        ("pelvis", [], ["L1", "L2", "T12"]),
+    ],
+)
+def test_fields_with_a_chest_show_their_levels(field, complete, unseen, seed):
+    """Ends of the field against both rims of every body; nothing is painted."""
+    shown = scene.chest_patient(seed)
+    low, high = bounds_mm(shown, field, np.random.default_rng(seed))
+    for level in complete:
+        points = rim_points(shown.spine.vertebrae[level])
+        assert (points > low).all(), level
+        assert (points < high).all(), level
+    for level in unseen:
+        z = rim_points(shown.spine.vertebrae[level])[:, 2]
+        assert z.min() > high[2] or z.max() < low[2], level
+    if "chest" in field:
+        assert high[2] > shown.trunk.apex[2]
+    else:
+        assert high[2] < shown.trunk.apex[2]
+    if field in ("pelvis", "chest_abdomen_pelvis"):
+        assert low[2] < shown.pelvis.symphysis[2] - 15
+    # The whole width, arms and breasts with it.
+    assert low[0] < shown.trunk.lean - shown.trunk.extent_mm()[0] - 10
+    assert high[1] > shown.trunk.extent_mm()[1] + 10
+
+
+@pytest.mark.parametrize("field", ["heart", "chest"])
+def test_an_unknown_field_or_one_without_its_chest_is_refused_with_the_known_ones(field):
+    with pytest.raises(ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, chest"):
+        bounds(field)
 
 
 @pytest.mark.parametrize("turn", [(0, 0, 0), (5, -8, 12)])

@@ -148,7 +148,7 @@ def with_chest(rng: np.random.Generator, patient: Patient) -> Patient:
         patient: Drawn with a `ChestTrunk`.
     """
     trunk, spine = patient.trunk, draw_upper_spine(patient.spine)
-    assert isinstance(trunk, ChestTrunk)  # noqa: S101 - the caller's promise
+    assert isinstance(trunk, ChestTrunk)
     chest, ribs = draw_chest(
         rng, spine, trunk, patient.bones, patient.vessels, patient.ribs, patient.age
     )

@@ -91,11 +91,11 @@ class Trunk:
         """Y of the skin of the back at height z, mm: one plane here, lying on the table."""
         return self.back
 
-    def fat_behind(self, z: float) -> float:  # noqa: ARG002 - other trunks change along z
+    def fat_behind(self, z: float) -> float:
         """Fat over the back at a height, mm."""
         return self.fat[2]
 
-    def slender(self, z: float) -> float:  # noqa: ARG002
+    def slender(self, z: float) -> float:
         """Least radius of the back muscles at a height, relative to their usual one."""
         return 1.0
 

@@ -123,14 +123,18 @@ def _course(spine: Spine, trunk: ChestTrunk, number: int, side: int, tip: float)
     angles = np.linspace(start, np.radians(ENDS_DEG[number]), 120)
     # Height falls with the way along the rib, of which the angle is a good enough measure here.
     z = neck[2] + (tip - neck[2]) * ((angles - start) / (angles[-1] - start)) ** 1.1
-    arc = np.stack([_on_cage(trunk, angle, float(h), side) for angle, h in zip(angles, z, strict=True)])
+    arc = np.stack(
+        [_on_cage(trunk, angle, float(h), side) for angle, h in zip(angles, z, strict=True)]
+    )
     run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(arc, axis=0), axis=1))])
     steps = np.linspace(0, run[-1], POINTS)
     even = np.stack([np.interp(steps, run, part) for part in arc.T], 1)
     return np.concatenate([[head, neck], even])
 
 
-def _on_cage(trunk: ChestTrunk, angle: float, z: float, side: int, inset: float = INSET_MM) -> np.ndarray:
+def _on_cage(
+    trunk: ChestTrunk, angle: float, z: float, side: int, inset: float = INSET_MM
+) -> np.ndarray:
     """A place on the cage, 0 degrees behind, RAS+ mm; `angle` in radians."""
     back, front = trunk.cage_back.at(z) + inset, trunk.cage_front.at(z) - inset
     wide, deep, power = trunk.cage_half.at(z) - inset, (front - back) / 2, 2 / trunk.squareness
@@ -142,7 +146,9 @@ def _on_cage(trunk: ChestTrunk, angle: float, z: float, side: int, inset: float 
     )
 
 
-def on_cage(trunk: ChestTrunk, angle_deg: float, z: float, side: int, outside_mm: float) -> np.ndarray:
+def on_cage(
+    trunk: ChestTrunk, angle_deg: float, z: float, side: int, outside_mm: float
+) -> np.ndarray:
     """A place over the cage, RAS+ mm.
 
     Args:
@@ -172,9 +178,9 @@ def _sternum(places: Places) -> list[Part]:
                     (wide, 1.0, 1.0),
                 )
             )
-    tail = _sternum_place(trunk, low) + vec(0, -4, -XIPHOID_MM)
-    start = _sternum_place(trunk, low)
-    parts.append(Part(triple(start), triple(tail), (0.6 * half, 0.4 * half), (2.2, 1.0, 1.0)))
+    root = _sternum_place(trunk, low)
+    tail = root + vec(0, -4, -XIPHOID_MM)
+    parts.append(Part(triple(root), triple(tail), (0.6 * half, 0.4 * half), (2.2, 1.0, 1.0)))
     return parts
 
 

@@ -110,7 +110,7 @@ def paint_heart(paint: Paint, heart: Heart, trunk: ChestTrunk) -> None:
         held = smooth_max(distance, outside + heart.fat, ROUNDING_MM)
         shapes.append((held, chamber.wall * heart.size))
         pericardium = distance if pericardium is None else smooth_min(pericardium, distance, 26.0)
-    assert pericardium is not None  # noqa: S101 - there are four chambers
+    assert pericardium is not None
     sac = slow.refine(smooth_max(pericardium - heart.fat, outside, ROUNDING_MM))
     canvas.blend(box, paint.hu("visceral_fat"), canvas.coverage(sac))
     for held, wall in shapes:

@@ -17,7 +17,7 @@ from tools.phantom.drawing.texture import Texture
 ARTERY_HILUM, VEIN_HILUM = (5.8, 42.0, 0.35), (7.0, 38.0, 0.34)
 #: Ends of vessels per lung, and how deep under the pleura they lie, mm.
 ENDS, DEPTH_MM = (150, 110), 5.0
-#: Radius of a last branch, mm, and the exponent with which branches add up (design, near Murray's 3).
+#: Radius of a last branch, mm, and the exponent with which branches add up (Murray: 3; design).
 LAST_MM, MURRAY = 0.95, 2.7
 #: A new branch leaves where the way back to the hilum and the gap are shortest together.
 WAY_WEIGHT = 0.35
@@ -50,7 +50,9 @@ def draw_lung_vessels(rng: np.random.Generator, places: Places) -> list[Branch]:
     for side in (1, -1):
         inside = _points(rng, places, side, sum(ENDS))
         first = 0
-        for hilum, count, artery in zip((ARTERY_HILUM, VEIN_HILUM), ENDS, (True, False), strict=True):
+        for hilum, count, artery in zip(
+            (ARTERY_HILUM, VEIN_HILUM), ENDS, (True, False), strict=True
+        ):
             level, right, ahead = hilum
             root = places.at(level, side * right, ahead)
             branches += _tree(root, inside[first : first + count], artery)
@@ -96,7 +98,12 @@ def _tree(root: np.ndarray, ends: np.ndarray, artery: bool) -> list[Branch]:
         load[parents[number]] += load[number]
     radii = LAST_MM * load ** (1 / MURRAY)
     return [
-        Branch(nodes[parent], nodes[number], (float(radii[number]) * 1.05, float(radii[number])), artery)
+        Branch(
+            nodes[parent],
+            nodes[number],
+            (float(radii[number]) * 1.05, float(radii[number])),
+            artery,
+        )
         for number, parent in enumerate(parents)
         if parent >= 0
     ]

@@ -77,6 +77,8 @@ BREAST_HALF_MM, BREAST_GROWTH, BREAST_SD = (56.0, 33.0, 60.0), 0.035, 0.15
 #: Raised arms: skin's radius at shoulder and above, mm at scale 1 (design).
 ARM_RADII_MM = (52.0, 47.0, 42.0)
 ARM_FAT = 0.5
+#: Arms and breasts join the trunk's skin with creases rounded over this many mm.
+ARM_JOIN_MM, BREAST_JOIN_MM = 24.0, 20.0
 
 
 @dataclass(frozen=True)
@@ -137,8 +139,9 @@ class ChestTrunk(Trunk):
         skin = super().skin(x, y, z)
         for center, half in self.breasts:
             a, b, c = center
-            if float(z.min()) < c + half[2] + 20 and float(z.max()) > c - half[2] - 20:
-                skin = smooth_min(skin, ellipsoid(x - a, y - b, z - c, half), 14.0)
+            # Beyond twice its size an ellipsoid is further away than the rounding reaches.
+            if float(z.min()) < c + 2 * half[2] and float(z.max()) > c - 2 * half[2]:
+                skin = smooth_min(skin, ellipsoid(x - a, y - b, z - c, half), BREAST_JOIN_MM)
         return self._with_arms(skin, x, y, z, 0.0)
 
     def wall_outside(self, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor) -> torch.Tensor:
@@ -202,19 +205,17 @@ class ChestTrunk(Trunk):
         self, trunk: torch.Tensor, x: torch.Tensor, y: torch.Tensor, z: torch.Tensor, depth: float
     ) -> torch.Tensor:
         """Join the arms, `depth` mm under their skin, to a layer of the trunk."""
-        if float(z.max()) < self.arms[0, 0, 2] - self.arm_radii[0] - 20:
+        if float(z.max()) < self.arms[0, 0, 2] - self.arm_radii[0] - ARM_JOIN_MM:
             return trunk
         for arm in self.arms:
             for number in (0, 1):
                 radii = (self.arm_radii[number] - depth, self.arm_radii[number + 1] - depth)
                 rod = Part(triple(arm[number]), triple(arm[number + 1]), radii)
-                trunk = smooth_min(trunk, rod.distance(x, y, z), 24.0)
+                trunk = smooth_min(trunk, rod.distance(x, y, z), ARM_JOIN_MM)
         return trunk
 
 
-def draw_chest_trunk(
-    rng: np.random.Generator, trunk: Trunk, spine: Spine, sex: str
-) -> ChestTrunk:
+def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine, sex: str) -> ChestTrunk:
     """Give a trunk its chest.
 
     Args:
@@ -264,9 +265,7 @@ def draw_chest_trunk(
     shoulder = np.array([[1, -4, z["T3"]], [1.1, 2, z["T1"]], [1.22, 14, z["T1"] + 150]])
     side = base_half("T8") * 0.80
     middle = (tip.at(z["T2"]) + cage_front.at(z["T2"])) / 2
-    arms = [
-        shoulder * vec(sign * side, 1, 1) + vec(trunk.lean, middle, 0) for sign in (1.0, -1.0)
-    ]
+    arms = [shoulder * vec(sign * side, 1, 1) + vec(trunk.lean, middle, 0) for sign in (1.0, -1.0)]
     apex = vec(
         trunk.lean + APEX_ASIDE_MM,
         float(origin["T1"][1]) + 6.0,

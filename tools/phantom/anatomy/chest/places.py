@@ -37,7 +37,7 @@ class Places:
     def level(self, z: float) -> float:
         """Thoracic level at a height, clipped to 1-12."""
         numbers = np.arange(12, 0, -1)
-        return float(np.interp(z, [self.height(n) for n in numbers], numbers))
+        return float(np.interp(z, [self.height(float(n)) for n in numbers], numbers))
 
     def at(self, level: float, right: float, ahead: float) -> np.ndarray:
         """A place, RAS+ mm.

@@ -62,9 +62,7 @@ def bent(spine: Spine, bend_deg: float) -> Spine:
             vertebrae[above] = replace(vertebrae[above], frame=moved)
         angles[level] += angle
     more = bend_deg * sum(BEND_SHARES[level] for level in (*LORDOTIC, "T12"))
-    alignment = replace(
-        spine.alignment, discs=angles, lordosis=spine.alignment.lordosis + more
-    )
+    alignment = replace(spine.alignment, discs=angles, lordosis=spine.alignment.lordosis + more)
     return replace(spine, vertebrae=vertebrae, alignment=alignment)
 
 

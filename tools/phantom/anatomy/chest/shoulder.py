@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 from tools.phantom.anatomy.bones import rods
@@ -32,10 +34,11 @@ def shoulder_bones(places: Places) -> list[list[Part]]:
     return bones
 
 
-def _chain(points: np.ndarray, radius: float, flatten: tuple[float, float, float] = (1, 1, 1)) -> list[Part]:
+def _chain(
+    points: np.ndarray, radius: float, flatten: tuple[float, float, float] = (1, 1, 1)
+) -> list[Part]:
     stations = [triple(point) for point in points]
-    pairs = zip(stations[:-1], stations[1:], strict=True)
-    return [Part(start, end, (radius, radius), flatten) for start, end in pairs]
+    return [Part(start, end, (radius, radius), flatten) for start, end in pairwise(stations)]
 
 
 def _joint(arm: np.ndarray) -> np.ndarray:
@@ -45,7 +48,11 @@ def _joint(arm: np.ndarray) -> np.ndarray:
 
 def _clavicle(places: Places, side: int, arm: np.ndarray) -> list[Part]:
     scale, z = places.spine.scale, places.height(NOTCH_LEVEL)
-    inner = vec(places.trunk.lean + side * 21 * scale, places.trunk.cage_front.at(z) - STERNUM_DEPTH_MM, z + 3)
+    inner = vec(
+        places.trunk.lean + side * 21 * scale,
+        places.trunk.cage_front.at(z) - STERNUM_DEPTH_MM,
+        z + 3,
+    )
     outer = _joint(arm) + vec(-side * 14, 12, 26) * scale
     gap = outer - inner
     bends = [inner + 0.35 * gap + vec(0, 9, 2), inner + 0.75 * gap + vec(0, -5, 6)]
@@ -74,12 +81,21 @@ def _scapula(places: Places, side: int, arm: np.ndarray) -> list[Part]:
     for inner, outer in zip(border, lateral, strict=True):
         middle = (inner + outer) / 2 + vec(side * 3, -5, 0)
         parts += _chain(np.array([inner, middle, outer]), BLADE_MM * scale, (1, 1, BLADE_HIGH))
-    parts += _chain(np.array([glenoid, (glenoid + lower) / 2 + vec(side * 2, -2, 0), lower]), 3.6 * scale)
+    parts += _chain(
+        np.array([glenoid, (glenoid + lower) / 2 + vec(side * 2, -2, 0), lower]), 3.6 * scale
+    )
     acromion = _joint(arm) + vec(-side * 6, -24, 24) * scale
     root = upper + 0.28 * (lower - upper)
     ridge = (root + acromion) / 2 + vec(0, -14, 0) * scale
     parts += _chain(np.array([root, ridge, acromion]), SPINE_MM * scale, (1, 1, 1.3))
-    parts.append(Part(triple(glenoid), triple(glenoid + vec(side * 2, 1, 0)), (GLENOID_MM * scale,) * 2, (0.7, 0.9, 1.3)))
+    parts.append(
+        Part(
+            triple(glenoid),
+            triple(glenoid + vec(side * 2, 1, 0)),
+            (GLENOID_MM * scale,) * 2,
+            (0.7, 0.9, 1.3),
+        )
+    )
     return parts
 
 
@@ -105,4 +121,6 @@ def paint_shoulders(paint: Paint, bones: list[list[Part]], cortex: float, spongy
     for parts in bones:
         # A few rods at a time: small boxes hold little but bone.
         for first in range(0, len(parts), 6):
-            paint_union(paint.canvas, WORLD, rods(parts[first : first + 6]), 2.0, CORTEX_MM, cortex, spongy)
+            paint_union(
+                paint.canvas, WORLD, rods(parts[first : first + 6]), 2.0, CORTEX_MM, cortex, spongy
+            )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 
@@ -24,8 +26,8 @@ SEPTUM_MM, SEPTUM_GROWTH_MM = 4.0, 0.35
 SAMPLE_MM = 4.0
 #: Armpit: thoracic level, angle about the cage, distance from it, radius of its fat, mm (design).
 ARMPIT = (
-    (7.0, 90.0, 13.0, 5.0), (6.0, 91.0, 20.0, 9.0), (5.0, 93.0, 20.0, 11.0), (4.0, 98.0, 16.0, 10.0),
-    (3.0, 106.0, 15.0, 8.0), (2.3, 116.0, 14.0, 5.0),
+    (7.0, 90.0, 13.0, 5.0), (6.0, 91.0, 20.0, 9.0), (5.0, 93.0, 20.0, 11.0),
+    (4.0, 98.0, 16.0, 10.0), (3.0, 106.0, 15.0, 8.0), (2.3, 116.0, 14.0, 5.0),
 )  # fmt: skip
 #: A plane of fat between the cage and the muscles over it, mm from the cage; its HU share.
 PLANE_MM, PLANE_SHARE = (2.0, 4.5), 0.75
@@ -42,24 +44,26 @@ def mediastinum(places: Places, vessels: GreatVessels) -> list[Piece]:
     parts = []
     for tube in (vessels.aorta, *vessels.others):
         stations = list(zip(tube.course, tube.radii, strict=True))
-        for (start, first), (end, last) in zip(stations[:-1], stations[1:], strict=True):
+        for (start, first), (end, last) in pairwise(stations):
             parts.append(Part(triple(start), triple(end), (first + fat, last + fat)))
     bodies = [places.spine.vertebrae[f"T{number}"] for number in range(1, 13)]
-    for below, above in zip(bodies[1:], bodies[:-1], strict=True):
-        radii = tuple(body.depth / 2 + SPINE_FAT_MM for body in (below, above))
-        wide = below.width / below.depth
-        ends = (triple(body.frame.origin) for body in (below, above))
-        parts.append(Part(*ends, radii, (wide, 1.0, 1.0)))
+    for above, below in pairwise(bodies):
+        radii = (below.depth / 2 + SPINE_FAT_MM, above.depth / 2 + SPINE_FAT_MM)
+        ends = (triple(below.frame.origin), triple(above.frame.origin))
+        parts.append(Part(*ends, radii, (below.width / below.depth, 1.0, 1.0)))
     # Trachea, oesophagus and lymph nodes fill the space behind the arch.
     for level in np.arange(0.0, 10.0, 1.0):
         for ahead in (0.12, 0.28):
-            wide = 13.0 if level < 6 else 8.0
+            radius = (13.0 if level < 6 else 8.0) + fat - 2
             start, end = places.at(level, 0, ahead), places.at(level + 1, 0, ahead)
-            parts.append(Part(triple(start), triple(end), (wide + fat - 2,) * 2))
+            parts.append(Part(triple(start), triple(end), (radius, radius)))
     septum = max(2.0, SEPTUM_MM + SEPTUM_GROWTH_MM * excess)
     for level in np.arange(2.6, 9.0, 0.9):
-        ends = (places.at(float(level), -4.0, ahead) for ahead in (0.6, 1.05))
-        parts.append(Part(*(triple(end) for end in ends), (septum + 4, septum), (1.0, 1.0, 2.6)))
+        ends = (
+            triple(places.at(float(level), -4.0, 0.6)),
+            triple(places.at(float(level), -4.0, 1.05)),
+        )
+        parts.append(Part(*ends, (septum + 4, septum), (1.0, 1.0, 2.6)))
     return [Piece(np.array([p.start, p.end]), p.reach(), p.distance) for p in parts]
 
 
@@ -72,7 +76,7 @@ def paint_mediastinum(paint: Paint, pieces: list[Piece], trunk: ChestTrunk) -> N
         trunk: The cage that holds it.
     """
     canvas = paint.canvas
-    boxes = [canvas.box(piece.axis, piece.reach + 8.0) for piece in pieces]
+    boxes = [canvas.box(piece.axis, piece.reach + FILLED_MM + 2) for piece in pieces]
     shown = [box for box in boxes if box is not None]
     if not shown:
         return
@@ -85,7 +89,9 @@ def paint_mediastinum(paint: Paint, pieces: list[Piece], trunk: ChestTrunk) -> N
             union = smooth_min(union, piece.distance(x, y, z), FILLED_MM)
     held = torch.maximum(union, trunk.cage(x, y, z) + CAGE_WALL_MM - 1)
     held = torch.maximum(held, 2.0 - trunk.diaphragm(x, y, z))
-    canvas.blend(hull, paint.hu("visceral_fat"), canvas.coverage(hull.coarse(SAMPLE_MM).refine(held)))
+    canvas.blend(
+        hull, paint.hu("visceral_fat"), canvas.coverage(hull.coarse(SAMPLE_MM).refine(held))
+    )
 
 
 def paint_armpits(paint: Paint, places: Places) -> None:

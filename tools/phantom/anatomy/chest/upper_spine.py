@@ -11,13 +11,15 @@ from tools.phantom.anatomy.spine import Spine, Vertebra
 from tools.phantom.anatomy.trabecular import Trabecular
 from tools.phantom.drawing.canvas import Frame
 
-#: Size relative to T4: height, depth, width, canal width, pedicle width. Depth falls and width
-#: rises towards the neck (trend after Panjabi 1991; design).
+#: Height in a person of scale 1, mm, and size relative to T4: depth, width, canal width, pedicle
+#: width. Depth falls and width rises towards the neck (trend after Panjabi 1991; design).
 UPPER_SIZES = {
-    "T3": (0.96, 0.94, 1.02, 1.00, 1.05),
-    "T2": (0.94, 0.86, 1.08, 1.06, 1.25),
-    "T1": (0.90, 0.78, 1.18, 1.22, 1.50),
+    "T3": (16.6, 0.94, 1.02, 1.00, 1.05),
+    "T2": (16.4, 0.86, 1.08, 1.06, 1.25),
+    "T1": (16.0, 0.78, 1.18, 1.22, 1.50),
 }
+#: The discs under them are at least this high at the rims, mm.
+LEAST_DISC_MM = 2.5
 #: Angle by which each leans against the one below, degrees, + = backwards (design): the kyphosis
 #: ends here.
 UPPER_LEAN_DEG = 1.5
@@ -40,11 +42,12 @@ def draw_upper_spine(spine: Spine) -> Spine:
         body = replace(
             base,
             level=level,
-            height=base.height * height,
+            height=height * spine.scale,
             depth=base.depth * depth,
             width=base.width * width,
             canal_width=base.canal_width * canal,
             pedicle_width=base.pedicle_width * pedicle,
+            disc_height=max(base.disc_height, LEAST_DISC_MM),
             wedge=1.0,
             lean=0.0,
         )
