@@ -72,7 +72,9 @@ def test_fields_with_a_chest_show_their_levels(field, complete, unseen, seed):
 
 @pytest.mark.parametrize("field", ["heart", "chest"])
 def test_an_unknown_field_or_one_without_its_chest_is_refused_with_the_known_ones(field):
-    with pytest.raises(ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, chest"):
+    with pytest.raises(
+        ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, chest"
+    ):
         bounds(field)
 
 

@@ -12,9 +12,9 @@ from tools.phantom.drawing.painting import Paint
 
 #: Courses as (level, mm to the right, share of the way to the sternum) and lumen radii at their
 #: ends, mm at scale 1: trachea 18 mm wide, the right main bronchus steeper and wider (atlases).
-TRACHEA = ((-1.0, 0.0, 0.30), (1.0, 0.5, 0.32), (3.0, 2.0, 0.31), (4.75, 3.0, 0.28))
-RIGHT_MAIN = ((4.7, 4.0, 0.28), (5.2, 18.0, 0.29), (5.8, 34.0, 0.30))
-LEFT_MAIN = ((4.7, 2.0, 0.28), (5.3, -17.0, 0.29), (5.9, -36.0, 0.27))
+TRACHEA = ((-1.0, 0.0, 0.30), (1.0, 2.0, 0.29), (3.0, 5.0, 0.25), (4.75, 5.0, 0.25))
+RIGHT_MAIN = ((4.7, 6.0, 0.25), (5.2, 19.0, 0.28), (5.8, 34.0, 0.30))
+LEFT_MAIN = ((4.7, 4.0, 0.25), (5.4, -16.0, 0.34), (6.0, -38.0, 0.36))
 RADII = ((8.3, 8.8), (6.8, 5.4), (6.2, 4.8))
 WALL_MM = 1.6
 OESOPHAGUS = (

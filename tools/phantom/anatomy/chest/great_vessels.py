@@ -16,13 +16,13 @@ Place = tuple[float, float, float]
 
 #: The aorta from its root to T6 (design after chest CT), then along the drawn one from T7.
 AORTA: tuple[Place, ...] = (
-    (7.3, -6.0, 0.60), (6.5, 8.0, 0.66), (5.5, 17.0, 0.68), (4.6, 16.0, 0.66), (3.9, 9.0, 0.60),
-    (3.55, -1.0, 0.48), (3.6, -12.0, 0.33), (4.0, -18.0, 0.20), (4.8, -20.0, 0.13),
-    (6.0, -22.0, 0.09),
+    (7.3, -6.0, 0.60), (6.5, 8.0, 0.66), (5.5, 17.0, 0.70), (4.6, 16.0, 0.70), (3.9, 7.0, 0.76),
+    (3.5, -6.0, 0.72), (3.45, -18.0, 0.54), (3.65, -24.0, 0.34), (4.1, -25.0, 0.20),
+    (4.9, -24.0, 0.11), (6.0, -23.0, 0.08),
 )  # fmt: skip
 #: Radius relative to the abdominal aorta's: root, ascending, arch, T6, and T7 to T12 (Wolak 2008:
 #: ascending about 33 mm, descending about 24 mm wide; design between).
-AORTA_FACTORS = (1.62, 1.66, 1.66, 1.62, 1.55, 1.45, 1.38, 1.32, 1.28, 1.26)
+AORTA_FACTORS = (1.62, 1.66, 1.66, 1.62, 1.52, 1.42, 1.36, 1.32, 1.28, 1.26, 1.24)
 DESCENDING_FACTORS = (1.22, 1.18, 1.14, 1.09, 1.04, 1.0)
 
 

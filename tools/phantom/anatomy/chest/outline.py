@@ -139,8 +139,8 @@ class ChestTrunk(Trunk):
         skin = super().skin(x, y, z)
         for center, half in self.breasts:
             a, b, c = center
-            # Beyond twice its size an ellipsoid is further away than the rounding reaches.
-            if float(z.min()) < c + 2 * half[2] and float(z.max()) > c - 2 * half[2]:
+            # Beyond thrice its size an ellipsoid is further away than the rounding reaches.
+            if float(z.min()) < c + 3 * half[2] and float(z.max()) > c - 3 * half[2]:
                 skin = smooth_min(skin, ellipsoid(x - a, y - b, z - c, half), BREAST_JOIN_MM)
         return self._with_arms(skin, x, y, z, 0.0)
 

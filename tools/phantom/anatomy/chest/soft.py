@@ -76,7 +76,8 @@ def paint_mediastinum(paint: Paint, pieces: list[Piece], trunk: ChestTrunk) -> N
         trunk: The cage that holds it.
     """
     canvas = paint.canvas
-    boxes = [canvas.box(piece.axis, piece.reach + FILLED_MM + 2) for piece in pieces]
+    # A stretched rod's distance falls short of the true one: what may reach this far counts.
+    boxes = [canvas.box(piece.axis, piece.reach + 2.6 * FILLED_MM) for piece in pieces]
     shown = [box for box in boxes if box is not None]
     if not shown:
         return

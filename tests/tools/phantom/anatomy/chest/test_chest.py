@@ -117,6 +117,20 @@ def test_great_vessels_and_airways_stay_out_of_the_bodies(seed):
 
 
 @pytest.mark.parametrize("seed", PATIENTS)
+def test_the_arch_passes_the_trachea_on_its_left(seed):
+    """It once ran through it."""
+    chest = scene.chest_patient(seed).chest
+    aorta, trachea = chest.vessels.aorta, chest.airways.lumina[0]
+    gaps = np.linalg.norm(trachea.course[:, None] - aorta.course[None], axis=2)
+    gaps -= np.array(trachea.radii)[:, None] + np.array(aorta.radii)[None]
+    assert gaps.min() > -3.0  # mm: walls may touch
+    x, y, z = aorta.course.T
+    behind = (y < trachea.course[8, 1]) & (z > trachea.course[-1, 2])
+    assert behind.any()
+    assert (x[behind] < trachea.course[8, 0] - 12).all()
+
+
+@pytest.mark.parametrize("seed", PATIENTS)
 def test_the_upper_bodies_stand_on_t4_and_are_smaller(seed):
     vertebrae = spine(seed).vertebrae
     assert list(vertebrae)[-4:] == ["T4", "T3", "T2", "T1"]
