@@ -9,7 +9,8 @@ from scipy.stats import truncnorm
 
 from tools.phantom.anatomy.bowel import Loop, draw_bowel
 from tools.phantom.anatomy.chest.chest import Chest, draw_chest
-from tools.phantom.anatomy.chest.outline import ChestTrunk, draw_chest_trunk
+from tools.phantom.anatomy.chest.draw_outline import draw_chest_trunk
+from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.chest.pose import lie_down
 from tools.phantom.anatomy.chest.upper_spine import draw_upper_spine
 from tools.phantom.anatomy.muscles import Muscles, draw_muscles

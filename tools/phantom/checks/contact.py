@@ -44,7 +44,7 @@ def tile(index: int, seed: int) -> np.ndarray:
     def cut(plane: pictures.PlaneName, axis: int, shape: tuple[int, int], soft: bool) -> np.ndarray:
         view = pictures.view_through(case.image.shape, case.affine, plane, center[axis], PIXEL_MM)
         look = pictures.SOFT_WINDOW if soft else pictures.BONE_WINDOW
-        return _fit(pictures.window(view.sample(case.image, case.affine), look), shape)
+        return fit(pictures.window(view.sample(case.image, case.affine), look), shape)
 
     half = TILE_HEIGHT // 2
     beside = [
@@ -55,7 +55,7 @@ def tile(index: int, seed: int) -> np.ndarray:
     return np.hstack([sagittal, np.vstack(beside)])
 
 
-def _fit(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+def fit(picture: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """Crop or pad a picture about its middle."""
     fitted = np.zeros(shape, np.uint8)
     here, there = [], []

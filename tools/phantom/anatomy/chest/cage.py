@@ -31,6 +31,8 @@ FIRST_RIB_LEVEL = 2.9
 STERNUM_DEPTH_MM, STERNUM_HALF_MM, XIPHOID_MM = 6.0, 5.0, 26.0
 STERNUM_WIDTHS_MM = ((26.0, 17.0), (14.0, 19.0))
 CORTEX_MM = 1.1
+#: HU of its spongy bone relative to that of ribs and hips (design: the sternum is sparse).
+STERNUM_SPONGY = 0.5
 #: Radius of a costal cartilage, mm, and of what stays soft when its rim has calcified.
 CARTILAGE_MM, CARTILAGE_CORE_MM = 4.8, 3.2
 #: HU that the rim gains per year over 35, and its most (design: calcified in old age).
@@ -198,4 +200,6 @@ def paint_cage(paint: Paint, cage: Cage, cortex: float, spongy: float) -> None:
         paint.tube(course, [CARTILAGE_MM] * len(course), soft + cage.rim_hu, (1, 1, 1.25), None)
         if cage.rim_hu:
             paint.tube(course, [CARTILAGE_CORE_MM] * len(course), soft, (1, 1, 1.25), None)
-    paint_union(paint.canvas, WORLD, rods(cage.sternum), 3.0, CORTEX_MM, cortex, spongy)
+    paint_union(
+        paint.canvas, WORLD, rods(cage.sternum), 3.0, CORTEX_MM, cortex, STERNUM_SPONGY * spongy
+    )

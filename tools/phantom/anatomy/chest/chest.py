@@ -43,7 +43,7 @@ from tools.phantom.anatomy.spine import Spine
 from tools.phantom.anatomy.trabecular import Trabecular
 from tools.phantom.anatomy.vertebra import Part
 from tools.phantom.anatomy.vessels import Vessels
-from tools.phantom.drawing.painting import Paint, Piece
+from tools.phantom.drawing.painting import Paint
 from tools.phantom.drawing.texture import Texture
 
 
@@ -58,7 +58,7 @@ class Chest:
         heart: Chambers and fat.
         vessels: Great vessels.
         airways: Trachea, bronchi, oesophagus.
-        mediastinum: Pieces of its fat.
+        mediastinum: Rods of its fat, in groups.
         branches: Vessels of the lungs.
         shoulders: Bones of both shoulders.
         gland: Share of gland in the middle of the breasts, 0-1.
@@ -70,7 +70,7 @@ class Chest:
     heart: Heart
     vessels: GreatVessels
     airways: Airways
-    mediastinum: list[Piece]
+    mediastinum: list[list[Part]]
     branches: list[Branch]
     shoulders: list[list[Part]]
     gland: float
@@ -143,7 +143,7 @@ def paint_chest(paint: Paint, chest: Chest, broad: Texture, strands: Texture) ->
     paint_lungs(paint, trunk, strands)
     paint_lung_vessels(paint, chest.branches)
     paint_mediastinum(paint, chest.mediastinum, trunk)
-    paint_heart(paint, chest.heart, trunk)
+    paint_heart(paint, chest.heart, chest.places)
     paint_great_vessels(paint, chest.vessels)
     paint_airways(paint, chest.airways)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from tools.phantom.anatomy.chest.outline import ChestTrunk
+from tools.phantom.anatomy.chest.outline import CAGE_WALL_MM
 from tools.phantom.anatomy.chest.places import Places
 from tools.phantom.drawing.canvas import CORNER_SIGNS, WORLD, Frame
 from tools.phantom.drawing.painting import Paint
@@ -23,6 +23,8 @@ AHEAD, LEFT_MM = 0.60, 16.0
 FAT_MM = (3.0, 8.0)
 #: How far the heart stays above the diaphragm and inside the cage, mm.
 DIAPHRAGM_MM, CAGE_MM, ROUNDING_MM = 2.0, 3.0, 8.0
+#: And in front of the spine, where oesophagus and aorta pass.
+SPINE_MM, SPINE_HALF_MM = 11.0, 24.0
 SAMPLE_MM = 3.0
 
 
@@ -84,13 +86,13 @@ def draw_heart(rng: np.random.Generator, places: Places) -> Heart:
     return Heart(Frame(middle, axes), places.spine.scale * float(rng.normal(1.0, 0.05)), fat)
 
 
-def paint_heart(paint: Paint, heart: Heart, trunk: ChestTrunk) -> None:
+def paint_heart(paint: Paint, heart: Heart, places: Places) -> None:
     """Paint fat, muscle and blood.
 
     Args:
         paint: Canvas and HU.
         heart: What is painted.
-        trunk: The cage and the diaphragm that hold it.
+        places: Cage, diaphragm and spine that hold it.
     """
     canvas = paint.canvas
     reach = 95.0 * heart.size
@@ -100,9 +102,15 @@ def paint_heart(paint: Paint, heart: Heart, trunk: ChestTrunk) -> None:
     slow = box.coarse(SAMPLE_MM)
     x, y, z = slow.coordinates(WORLD)
     u, v, w = slow.coordinates(heart.frame)
+    trunk = places.trunk
     outside = smooth_max(
-        DIAPHRAGM_MM - trunk.diaphragm(x, y, z), trunk.cage(x, y, z) + CAGE_MM + 9, ROUNDING_MM
+        DIAPHRAGM_MM - trunk.diaphragm(x, y, z),
+        trunk.cage(x, y, z) + CAGE_WALL_MM + CAGE_MM,
+        ROUNDING_MM,
     )
+    beside = (x - float(places.spine.vertebrae["T7"].frame.origin[0])) / SPINE_HALF_MM
+    spine = places.spine.front(z) + SPINE_MM * (1 - beside * beside) - y
+    outside = smooth_max(outside, spine, ROUNDING_MM)
     pericardium: torch.Tensor | None = None
     shapes = []
     for chamber in CHAMBERS:

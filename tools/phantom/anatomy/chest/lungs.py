@@ -16,7 +16,7 @@ from tools.phantom.drawing.texture import Texture
 #: Hila of arteries and veins, right: level, mm from the middle, share of the way to the sternum.
 ARTERY_HILUM, VEIN_HILUM = (5.8, 42.0, 0.35), (7.0, 38.0, 0.34)
 #: Ends of vessels per lung, and how deep under the pleura they lie, mm.
-ENDS, DEPTH_MM = (150, 110), 5.0
+ENDS, DEPTH_MM = (200, 150), 5.0
 #: Radius of a last branch, mm, and the exponent with which branches add up (Murray: 3; design).
 LAST_MM, MURRAY = 0.95, 2.7
 #: A new branch leaves where the way back to the hilum and the gap are shortest together.

@@ -13,14 +13,14 @@ from tools.phantom.anatomy.chest.outline import CAGE_WALL_MM, ChestTrunk
 from tools.phantom.anatomy.chest.places import Places
 from tools.phantom.anatomy.vertebra import Part
 from tools.phantom.drawing.canvas import CORNER_SIGNS, WORLD
-from tools.phantom.drawing.painting import Paint, Piece
+from tools.phantom.drawing.painting import FAR_MM, Paint
 from tools.phantom.drawing.shapes import ellipsoid, smooth_min, triple
 from tools.phantom.drawing.texture import Texture
 
 #: Fat about the great vessels, mm at BMI 24, and its growth per kg/m²; about the spine (design).
 FAT_MM, FAT_GROWTH_MM, SPINE_FAT_MM = 2.5, 0.25, 2.5
 #: Creases between vessels are filled over this many mm.
-FILLED_MM = 18.0
+FILLED_MM = 14.0
 #: Septum behind the sternum: radius at BMI 24, growth, mm.
 SEPTUM_MM, SEPTUM_GROWTH_MM = 4.0, 0.35
 SAMPLE_MM = 4.0
@@ -37,62 +37,75 @@ SHEET_SCALE, SHEET_LEVEL = 0.42, 0.16
 GLAND_SHARE, GLAND_SAMPLE_MM = 0.72, 2.5
 
 
-def mediastinum(places: Places, vessels: GreatVessels) -> list[Piece]:
-    """Pieces whose union is the mediastinum without the heart."""
+def mediastinum(places: Places, vessels: GreatVessels) -> list[list[Part]]:
+    """Groups of rods whose union is the mediastinum without the heart."""
     excess = places.trunk.bmi - 24.0
     fat = max(1.5, FAT_MM + FAT_GROWTH_MM * excess)
-    parts = []
+    groups = []
     for tube in (vessels.aorta, *vessels.others):
-        stations = list(zip(tube.course, tube.radii, strict=True))
-        for (start, first), (end, last) in pairwise(stations):
-            parts.append(Part(triple(start), triple(end), (first + fat, last + fat)))
-    bodies = [places.spine.vertebrae[f"T{number}"] for number in range(1, 13)]
-    for above, below in pairwise(bodies):
+        stations = zip(tube.course, tube.radii, strict=True)
+        groups.append(
+            [
+                Part(triple(start), triple(end), (first + fat, last + fat))
+                for (start, first), (end, last) in pairwise(stations)
+            ]
+        )
+    spine = []
+    for above, below in pairwise(places.spine.vertebrae[f"T{number}"] for number in range(1, 13)):
         radii = (below.depth / 2 + SPINE_FAT_MM, above.depth / 2 + SPINE_FAT_MM)
         ends = (triple(below.frame.origin), triple(above.frame.origin))
-        parts.append(Part(*ends, radii, (below.width / below.depth, 1.0, 1.0)))
+        spine.append(Part(*ends, radii, (below.width / below.depth, 1.0, 1.0)))
     # Trachea, oesophagus and lymph nodes fill the space behind the arch.
+    middle = []
     for level in np.arange(0.0, 10.0, 1.0):
-        for ahead in (0.12, 0.28):
-            radius = (13.0 if level < 6 else 8.0) + fat - 2
-            start, end = places.at(level, 0, ahead), places.at(level + 1, 0, ahead)
-            parts.append(Part(triple(start), triple(end), (radius, radius)))
+        for ahead in (0.12, 0.26):
+            radius = (11.0 if level < 6 else 7.0) + fat
+            start, end = places.at(level, 1, ahead), places.at(level + 1, 1, ahead)
+            middle.append(Part(triple(start), triple(end), (radius, radius)))
     septum = max(2.0, SEPTUM_MM + SEPTUM_GROWTH_MM * excess)
+    front = []
     for level in np.arange(2.6, 9.0, 0.9):
         ends = (
             triple(places.at(float(level), -4.0, 0.6)),
             triple(places.at(float(level), -4.0, 1.05)),
         )
-        parts.append(Part(*ends, (septum + 4, septum), (1.0, 1.0, 2.6)))
-    return [Piece(np.array([p.start, p.end]), p.reach(), p.distance) for p in parts]
+        front.append(Part(*ends, (septum + 4, septum), (1.0, 1.0, 2.6)))
+    return [*groups, spine, middle, front]
 
 
-def paint_mediastinum(paint: Paint, pieces: list[Piece], trunk: ChestTrunk) -> None:
+def paint_mediastinum(paint: Paint, groups: list[list[Part]], trunk: ChestTrunk) -> None:
     """Paint the mediastinum's fat over the lungs.
 
     Args:
         paint: Canvas and HU.
-        pieces: Its parts.
+        groups: Its parts; creases between groups are filled, not those inside a group.
         trunk: The cage that holds it.
     """
     canvas = paint.canvas
-    # A stretched rod's distance falls short of the true one: what may reach this far counts.
-    boxes = [canvas.box(piece.axis, piece.reach + 2.6 * FILLED_MM) for piece in pieces]
-    shown = [box for box in boxes if box is not None]
+    placed = []
+    for group in groups:
+        for part in group:
+            # A stretched rod's distance falls short of the true one: what may reach so far counts.
+            axis = np.array([part.start, part.end])
+            placed.append((canvas.box(axis, part.reach() + 2.6 * FILLED_MM), part))
+    shown = [box for box, _ in placed if box is not None]
     if not shown:
         return
+    near = {id(part) for box, part in placed if box is not None}
     hull = canvas.hull(shown)
     slow = hull.coarse(SAMPLE_MM)
     x, y, z = slow.coordinates(WORLD)
-    union = torch.full(slow.counts, 50.0, device=canvas.device)
-    for piece, box in zip(pieces, boxes, strict=True):
-        if box is not None:
-            union = smooth_min(union, piece.distance(x, y, z), FILLED_MM)
+    far = torch.full(slow.counts, FAR_MM, device=canvas.device)
+    union = far
+    for group in groups:
+        own = far
+        for part in group:
+            if id(part) in near:
+                own = torch.minimum(own, part.distance(x, y, z))
+        union = smooth_min(union, own, FILLED_MM)
     held = torch.maximum(union, trunk.cage(x, y, z) + CAGE_WALL_MM - 1)
     held = torch.maximum(held, 2.0 - trunk.diaphragm(x, y, z))
-    canvas.blend(
-        hull, paint.hu("visceral_fat"), canvas.coverage(hull.coarse(SAMPLE_MM).refine(held))
-    )
+    canvas.blend(hull, paint.hu("visceral_fat"), canvas.coverage(slow.refine(held)))
 
 
 def paint_armpits(paint: Paint, places: Places) -> None:
