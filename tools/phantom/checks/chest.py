@@ -2,8 +2,9 @@
 
     python -m tools.phantom.checks.chest scratch/chest.png
 
-Each row is a patient: mid-sagittal (bone window) and through the aorta, axial at T4, T6, T8 and
-T11, coronal through the heart and the spine (soft tissue window). Look at it after each change of the chest.
+Each patient fills two rows: mid-sagittal (bone window) and through the aorta; axial at T4, T6, T8
+and T11; coronal through the heart and the spine (soft tissue window). Look at it after each change
+of the chest.
 """
 
 from __future__ import annotations

@@ -19,6 +19,10 @@ from tools.phantom.drawing.shapes import Triple, triple
 #: Muscle, fat and skin behind the tips of thoracic spinous processes: above the fat's own
 #: thickness, least and most, mm (design; thin people's tips lie close under the skin).
 COVER_OVER_FAT_MM, COVER_RANGE_MM = 7.0, (12.0, 34.0)
+#: More cover over T12, T11 and T10, where the back rises from the hollow of the loins, mm (design).
+LOW_COVER_MM = (9.0, 6.0, 3.0)
+#: Levels at which the outline is the abdomen's own, for the courses' lower ends.
+LOWER = ("L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9")
 #: The cage's back lies this far in front of the spinous tips: the ribs' angles, mm (design).
 ANGLES_AHEAD_MM = 10.0
 #: Half width of the cage relative to its width at T10 (design after chest CT).
@@ -92,18 +96,19 @@ def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine, sex: 
     beside = Profile.through([z[level] for level in levels], cage_half)
     cage_front, skin_front = _fronts(trunk, spine, origin, scale, float(rng.normal(1, 0.04)))
     skin = [level for level in SKIN_HALF if level in origin]
-    lower = ("L3", "L2", "L1", "T12", "T11", "T10", "T9")
+    lower = LOWER
     ramp = [(z[level], base_half(level)) for level in lower]
     ramp += [(z[level], base_half("T8") * SKIN_HALF[level]) for level in skin]
     half = Profile.through(*zip(*ramp, strict=True))
     least = CHEST_FAT[0] * trunk.fat[0]
-    sides = [(z["L3"], trunk.fat[0]), (z["L1"], trunk.fat[0])]
+    sides = [(z["L5"], trunk.fat[0]), (z["L1"], trunk.fat[0])]
     for level, muscle in SIDE_MUSCLE_MM.items():
         left = half.at(z[level]) - beside.at(z[level]) - muscle * scale
         sides.append((z[level], max(least, left)))
     sides.append((z["T4"], least))
-    heights = [z["L3"] - 30, *tips[:, 2], z["C5"]]
-    back = [trunk.back, *(_smoothed(tips[:, 1]) - fat_back), tips[-1, 1] - fat_back + 12]
+    heights = [z["L5"] - 30, *tips[:, 2], z["C5"]]
+    covers = np.minimum(fat_back + np.pad(LOW_COVER_MM, (0, 9)), COVER_RANGE_MM[1] + 2)
+    back = [trunk.back, *(_smoothed(tips[:, 1]) - covers), tips[-1, 1] - fat_back + 12]
     cover = max(2.5, min(trunk.fat[2], fat_back - 5))
     shoulder = np.array([[1, -4, z["T3"]], [1.1, 2, z["T1"]], [1.22, 14, z["T1"] + 150]])
     side = base_half("T8") * 0.80
@@ -116,11 +121,11 @@ def draw_chest_trunk(rng: np.random.Generator, trunk: Trunk, spine: Spine, sex: 
     )
     return ChestTrunk(
         **vars(trunk),
-        joins=(z["L3"], z["L1"]),
+        joins=(z["L5"], z["L1"]),
         skin_back=Profile.through(heights, back),
         skin_front=skin_front,
         skin_half=half,
-        fat_back=Profile.through([z["L3"], z["T12"]], [trunk.fat[2], cover]),
+        fat_back=Profile.through([z["L5"], z["T12"]], [trunk.fat[2], cover]),
         fat_side=Profile.through(*zip(*sides, strict=True)),
         cage_back=replace(tip, values=tip.values + ANGLES_AHEAD_MM),
         cage_front=cage_front,
@@ -173,7 +178,7 @@ def _fronts(
         body = spine.vertebrae.get(level, spine.vertebrae["T1"])
         return float(place[2]), float(place[1]) + body.depth / 2
 
-    for level in ("L3", "L2", "L1", "T12", "T11", "T10", "T9"):
+    for level in LOWER:
         z, _ = at(level)
         front = trunk.back + 2 * float(trunk.half_axes(torch.tensor(z))[1])
         heights.append(z)

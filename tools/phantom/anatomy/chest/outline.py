@@ -1,7 +1,7 @@
 """The trunk of a patient whose chest is scanned: outline and cavity follow spine and rib cage.
 
-Below L1 it is the trunk of the abdomen. Above, the back keeps its cover over the spinous processes,
-the cage narrows to the neck, and raised arms leave the shoulders.
+Below L5 it is the trunk of the abdomen, above L1 the chest's own: there the back keeps its cover
+over the spinous processes, the cage narrows to the neck, and raised arms leave the shoulders.
 """
 
 from __future__ import annotations
