@@ -1,0 +1,176 @@
+"""A squeezed body has the height that was asked for, its neighbours theirs, and no texture tells.
+
+Bodies are analytic, so heights are known without a network; they are read as `screen` reads them.
+"""
+
+import nibabel as nib
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from tests.tools.morphometry.bodies import Body, draw, turn
+from tools.levels import LABEL_IDS
+from tools.phantom.squeeze import squeeze, squeeze_softly
+from tools.phantom.squeeze.__main__ import main
+from tools.phantom.squeeze.command import KINDS
+from tools.screen import heights
+from tools.volumes import save_nifti
+
+LEVELS = ("L3", "L2", "L1", "T12")  # foot to head
+PLACES = ("anterior", "middle", "posterior")
+BODY = Body(depth=33, width=42, anterior=26, posterior=26, bowl=1.5, apex=0.2, rounding=1.0)
+#: A lordotic, slightly leaning stack: forward bend of each body, degrees, and disc height, mm.
+TILTS = (14.0, 6.0, -2.0, -8.0)
+DISC_MM = 9.0
+
+
+def stack(spacing=(1.0, 1.0, 1.0), orientation="RAS", grid_turn=None):
+    """Labels and affine of four bodies on discs."""
+    placed, centre = [], np.zeros(3)
+    for number, (level, tilt) in enumerate(zip(LEVELS, TILTS, strict=True)):
+        axes = turn(-tilt, 2.0, 0.0)
+        if number:
+            between = turn(-(tilt + TILTS[number - 1]) / 2, 2.0, 0.0)[:, 2]
+            centre = centre + between * (26 + DISC_MM)
+        placed.append((LABEL_IDS[level], BODY, axes, centre))
+    return draw(placed, spacing, grid_turn, orientation, margin=2.0)
+
+
+def read(squeezed, affine):
+    """Heights by level, mm [3]."""
+    numbers = np.zeros(squeezed.labels.shape, np.uint8)
+    for number, level in enumerate(LEVELS, start=1):
+        numbers[squeezed.labels == LABEL_IDS[level]] = number
+    found = heights.measure(squeezed.coverage, numbers, affine)
+    return {
+        LEVELS[number - 1]: np.array([getattr(body, place) for place in PLACES])
+        for number, body in found.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def spine():
+    labels, affine = stack()
+    ct = (labels > 0).astype(np.int16) * 150
+    return ct, labels, affine, read(squeeze_softly(ct, labels, affine, "L2", 0.0), affine)
+
+
+#: Loss in front, in the middle and behind, relative to the one asked for.
+SHAPES = {"wedge": (1.0, 0.5, 0.0), "biconcave": (0.0, 1.0, 0.0), "crush": (1.0, 1.0, 1.0)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    "loss", [0.3, *(pytest.param(loss, marks=pytest.mark.slow) for loss in (0.0, 0.2, 0.45))]
+)
+def test_heights_are_those_asked_for_and_no_other_level_changes(spine, kind, loss):
+    ct, labels, affine, before = spine
+    after = read(squeeze_softly(ct, labels, affine, "L2", loss, kind), affine)
+    lost = {level: 1 - after[level] / before[level] for level in LEVELS}
+    for level in LEVELS:
+        asked = loss * np.array(SHAPES[kind]) if level == "L2" else np.zeros(3)
+        np.testing.assert_allclose(lost[level], asked, atol=0.02, err_msg=level)
+
+
+NOISE_HU = 20.0
+
+
+@pytest.fixture(scope="module")
+def noisy():
+    """Noise over 0 HU, with the labels of a coarse stack."""
+    labels, affine = stack((2.0, 2.0, 2.0))
+    rng = np.random.default_rng(3)
+    return rng.normal(0, NOISE_HU, labels.shape).astype(np.float32), labels, affine
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.3])
+def test_noise_is_alike_in_bodies_that_moved_and_that_stayed(noisy, loss):
+    ct, labels, affine = noisy
+    new, moved = squeeze(ct, labels, affine, "L2", loss, "crush", seed=1)
+    for level in ("L3", "L1", "T12"):  # below the squeezed body, and above it
+        assert new[moved == LABEL_IDS[level]].std() == pytest.approx(NOISE_HU, rel=0.06), level
+
+
+def test_without_renoising_noise_depends_on_the_place(noisy):
+    """So that the test above can fail."""
+    new, moved = squeeze(*noisy, "L2", 0.3, "crush")
+    assert new[moved == LABEL_IDS["T12"]].std() < 0.9 * new[moved == LABEL_IDS["L3"]].std()
+
+
+@pytest.mark.parametrize("impaction", [False, True], ids=["moved", "impacted"])
+def test_mineral_is_kept_only_with_impaction(impaction):
+    labels, affine = stack((1.5, 1.5, 1.5))
+    place = LABEL_IDS["L2"]
+    ct = np.where(labels == place, 130.0, -20.0).astype(np.float32)  # 150 HU of mineral in marrow
+    near = ndimage.binary_dilation(labels == place, iterations=3)
+    before, after = (
+        squeeze(ct, labels, affine, "L2", loss, "crush", impaction=impaction)[0]
+        for loss in (0.0, 0.3)
+    )
+    kept = float((after + 20)[near].sum() / (before + 20)[near].sum())
+    assert kept == pytest.approx(1.0 if impaction else 0.7, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("spacing", "orientation"),
+    [
+        pytest.param((1.5, 1.5, 1.5), "LPI", id="flipped"),
+        pytest.param((1.0, 1.0, 2.5), "PIR", id="thick, reordered"),
+    ],
+)
+def test_any_grid_gives_the_same_patient(spacing, orientation):
+    labels, affine = stack(spacing, orientation, turn(8, -5, 6))
+    ct = (labels > 0).astype(np.float32)
+    done = squeeze_softly(ct, labels, affine, "L2", 0.3, "crush")
+    before = squeeze_softly(ct, labels, affine, "L2", 0.0, "crush")
+    lost = 1 - read(done, affine)["L2"] / read(before, affine)["L2"]
+    np.testing.assert_allclose(lost, 0.3, atol=0.04)
+
+
+def test_nothing_below_and_far_aside_moves(noisy):
+    ct, labels, affine = noisy
+    still, new = (squeeze(ct, labels, affine, "L2", loss, "wedge")[0] for loss in (0.0, 0.4))
+    below = np.argwhere(labels == LABEL_IDS["L2"])[:, 2].min() - 4
+    np.testing.assert_allclose(new[:, :, :below], still[:, :, :below], atol=1e-3)
+    assert abs(new - still)[:, :, below + 20 :].max() > 10
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"loss": 0.7}, "a loss of 0.7 is outside 0 to 0.6"),
+        ({"loss": -0.1}, "outside 0 to 0.6"),
+        ({"kind": "burst"}, "unknown kind 'burst'; known: wedge, crush, biconcave"),
+        ({"level": "L5"}, "the label map holds no L5"),
+        ({"level": "C3"}, "unknown level 'C3'"),
+        ({"ct": np.zeros((3, 3, 3))}, "not two volumes of one grid"),
+    ],
+    ids=lambda value: str(next(iter(value))) if isinstance(value, dict) else None,
+)
+def test_what_cannot_be_squeezed_is_refused_in_one_line(noisy, change, message):
+    ct, labels, affine = noisy
+    usual = {"ct": ct, "labels": labels, "affine": affine, "level": "L2", "loss": 0.3}
+    with pytest.raises(ValueError, match=message) as caught:
+        squeeze(**usual | change)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_body_cut_off_by_the_field_is_refused(noisy):
+    ct, labels, affine = noisy
+    top = int(np.argwhere(labels == LABEL_IDS["T12"])[:, 2].mean())
+    with pytest.raises(ValueError, match="T12 is cut off"):
+        squeeze(ct[:, :, :top], labels[:, :, :top], affine, "T12", 0.3)
+
+
+def test_the_command_writes_both_volumes(tmp_path, noisy):
+    ct, labels, affine = noisy
+    save_nifti(tmp_path / "ct.nii.gz", np.rint(ct).astype(np.int16), affine)
+    save_nifti(tmp_path / "labels.nii.gz", labels, affine)
+    words = [str(tmp_path / "ct.nii.gz"), str(tmp_path / "labels.nii.gz"), "L2", "0.3"]
+    assert main([*words, str(tmp_path / "out"), "--kind", "crush"]) == 0
+    expected = squeeze(np.rint(ct).astype(np.int16), labels, affine, "L2", 0.3, "crush")
+    for name, volume in zip(("ct", "labels"), expected, strict=True):
+        stored = nib.Nifti1Image.from_filename(tmp_path / "out" / f"{name}.nii.gz")
+        np.testing.assert_array_equal(np.asanyarray(stored.dataobj), volume)
+    assert main([*words[:2], "L5", "0.3", str(tmp_path / "none")]) == 2
+    assert not (tmp_path / "none").exists()
