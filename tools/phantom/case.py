@@ -20,6 +20,7 @@ from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.drawing.painting import Paint
 from tools.phantom.field import CHEST_FIELDS, bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.given.settings import from_recipe, truth_of
 from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.pathology.mineral import conserve_mineral
 from tools.phantom.pathology.plan import alteration
@@ -132,7 +133,7 @@ def simulate(
         | cut.as_dict(),
         "levels": _visible_levels(patient, grids, volumes[1], cut),
     }
-    truth |= fracture_truth(patient, truth["levels"])
+    truth |= fracture_truth(patient, truth["levels"]) | truth_of(recipe)
     image_array, labels, trabecular, posterior = (array for array, _ in turned)
     return Case(image_array, labels, trabecular, posterior, turned[0][1], _plain(truth))
 
@@ -188,6 +189,7 @@ def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None)
         _stream(seed, index, name, _VARIANTS),
         alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
         chest,
+        from_recipe(recipe),
     )
     return conserve_mineral(patient)
 

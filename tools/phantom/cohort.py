@@ -25,6 +25,7 @@ from tools.phantom import completion, datalists
 from tools.phantom import recipe as recipes
 from tools.phantom.case import simulate
 from tools.phantom.completion import Job
+from tools.phantom.given.settings import from_recipe
 from tools.phantom.imaging.scanner import SCANNERS
 from tools.threads import single_thread
 
@@ -84,7 +85,7 @@ def phantom(
         "seed": seed,
         "scanners": _scanner_names(scanner),
         "paired": paired,
-        "recipe": recipes.load(recipe),
+        "recipe": _usable(recipes.load(recipe)),
         "software": dict(completion.software(format)),
     }
     if format != "nifti":
@@ -99,6 +100,12 @@ def phantom(
         _simulate_missing(out, jobs, workers)
         counts = _write_lists(out, jobs, settings)
     print(f"{len(jobs)} scans in {out}: " + ", ".join(f"{n} {name}" for name, n in counts.items()))
+
+
+def _usable(recipe: dict[str, Any]) -> dict[str, Any]:
+    """The recipe; raises if the label map that it gives is no spine."""
+    from_recipe(recipe)
+    return recipe
 
 
 def _refuse_bad_numbers(cases: int, seed: int, workers: int) -> None:

@@ -14,20 +14,18 @@ import torch
 
 from tools.phantom.anatomy.bones import (
     CORE_DEPTH_MM,
-    FILLET_MM,
     POSTERIOR_CORTEX_MM,
     POSTERIOR_DENSITY,
     body_hu,
     body_mineral,
-    rods,
+    posterior_distance,
 )
 from tools.phantom.anatomy.patient import Patient
 from tools.phantom.anatomy.slab import in_slab
 from tools.phantom.anatomy.spine import Vertebra
 from tools.phantom.anatomy.trabecular import Trabecular
-from tools.phantom.anatomy.vertebra import BodyShape, posterior_parts
+from tools.phantom.anatomy.vertebra import BodyShape
 from tools.phantom.drawing.canvas import Box, Canvas
-from tools.phantom.drawing.painting import union_distance
 from tools.phantom.pathology.heights import losses, norm_losses
 from tools.phantom.pathology.truth import findings_truth
 from tools.phantom.physics.beam import REFERENCE_BEAM
@@ -76,7 +74,7 @@ def level_truth(patient: Patient, level: str) -> dict[str, Any]:
         "marrow_fat": bone.fat,
         "areal_bmd_g_cm2": _areal_density(patient, vertebra, bone, box, distance, relative),
         "height_mm": heights,
-        "height_loss": losses(vertebra),
+        "height_loss": losses(vertebra) | (vertebra.solid.losses if vertebra.solid else {}),
         "height_loss_to_norm": norm_losses(vertebra, patient.sex),
         "fracture": None,
         "mimic": None,
@@ -123,7 +121,7 @@ def _areal_density(
     spongy = canvas.coverage(distance + vertebra.shell_mm)
     mineral = vertebra.shell_ha * (inside - spongy) + bone.ha * relative * spongy
     for other in _overlying(patient, vertebra):
-        drawn = union_distance(canvas, other.frame, rods(posterior_parts(other)), FILLET_MM)
+        drawn = posterior_distance(canvas, other)
         if drawn is None:
             continue
         part, gap = drawn
@@ -152,7 +150,7 @@ def patient_truth(patient: Patient) -> dict[str, Any]:
         "sex": patient.sex,
         "age": round(patient.age, 1),
         "bmi_kg_m2": round(patient.trunk.bmi, 1),
-        "fractured": False,
+        "fractured": any(body.solid and body.solid.losses for body in spine.vertebrae.values()),
         "alignment": {
             "pelvic_incidence_deg": spine.alignment.incidence,
             "sacral_slope_deg": spine.alignment.slope,

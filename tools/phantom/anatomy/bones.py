@@ -17,8 +17,8 @@ from tools.phantom.anatomy.variants.growth_shapes import (
     with_spurs,
 )
 from tools.phantom.anatomy.vertebra import BodyShape, Part, posterior_parts
-from tools.phantom.drawing.canvas import CORNER_SIGNS, Box
-from tools.phantom.drawing.painting import Paint, Piece, paint_shell, paint_union
+from tools.phantom.drawing.canvas import CORNER_SIGNS, Box, Canvas
+from tools.phantom.drawing.painting import Paint, Piece, paint_shell, paint_union, union_distance
 from tools.phantom.drawing.shapes import superellipse
 from tools.phantom.physics.beam import Beam
 from tools.phantom.physics.materials import BONE_TISSUE_HA_MG_CM3, MATERIALS
@@ -114,6 +114,9 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
         bone: Its spongy bone.
         labels: Marked in place.
     """
+    if vertebra.solid is not None:
+        paint_given(paint, vertebra, vertebra.solid, bone, labels)
+        return
     marrow = bone.marrow_hu(paint.beam)
     cortex = shell_hu(paint, vertebra.shell_ha, marrow)
     label = LABEL_IDS.get(vertebra.level, 0)  # T1 to T3 have no label
@@ -230,6 +233,9 @@ def paint_disc(paint: Paint, vertebra: Vertebra) -> None:
         paint: Canvas and HU.
         vertebra: The one above the disc.
     """
+    if vertebra.solid is not None:
+        paint_given_disc(paint, vertebra, vertebra.solid)
+        return
     drop = vertebra.height / 2 + vertebra.disc_height / 2
     frame = vertebra.frame.moved(0.0, 0.0, -drop)
     reach = vertebra.disc_height / 2 + DISC_RESERVE_MM
@@ -276,3 +282,24 @@ def paint_canal(paint: Paint, spine: Spine, sacral_course: np.ndarray) -> None:
     paint.tube(points, radius.tolist(), fat, (aspect, 1.0, 1.0), None)
     end = len(course) + min(SAC_END, tail)
     paint.tube(points[:end], (SAC_SHARE * radius[:end]).tolist(), sac, (aspect, 1.0, 1.0), None)
+
+
+def posterior_distance(canvas: Canvas, vertebra: Vertebra) -> tuple[Box, torch.Tensor] | None:
+    """Signed distance to a vertebra's posterior elements, drawn or given.
+
+    Args:
+        canvas: Grid.
+        vertebra: Whose.
+
+    Returns:
+        Their box and distance [X, Y, Z], mm, or None if they miss the grid.
+    """
+    solid = vertebra.solid
+    if solid is None:
+        return union_distance(canvas, vertebra.frame, rods(posterior_parts(vertebra)), FILLET_MM)
+    box = canvas.box(vertebra.frame.to_world(solid.corners(whole=True)), 1.5)
+    return None if box is None else (box, solid.arch(*box.coordinates(vertebra.frame)))
+
+
+# Last, as given vertebrae are painted with the means above.
+from tools.phantom.given.painting import paint_given, paint_given_disc  # noqa: E402

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -30,6 +31,8 @@ from tools.phantom.anatomy.variants.processes import join
 from tools.phantom.anatomy.variants.transitional import shorten, with_l6
 from tools.phantom.anatomy.vessels import Vessels, draw_vessels
 from tools.phantom.drawing.texture import Texture
+from tools.phantom.given.adopt import adopt
+from tools.phantom.given.person import Given
 from tools.phantom.pathology.findings import Alter, Pathology
 from tools.phantom.physics.materials import Material
 
@@ -89,6 +92,7 @@ def draw_patient(
     variants: np.random.Generator | None = None,
     alter: Alter | None = None,
     chest: np.random.Generator | None = None,
+    given: Mapping[str, Given] | None = None,
 ) -> Patient:
     """Draw a patient.
 
@@ -101,12 +105,15 @@ def draw_patient(
         alter: Deforms the spine; draws nothing from `rng`.
         chest: Random stream of a chest, which also lets the spine lie down on the table; without
             it the patient ends at the diaphragm.
+        given: Vertebrae of a given label map, which take the place of drawn ones.
     """
     sex = "F" if rng.random() < population["women"] else "M"
     age = _draw_age(rng, **population["age_years"])
     contrast = bool(rng.random() < oral_contrast)
     plan = draw_plan(variants, anatomy, sex, age) if anatomy and variants else USUAL
     intact = change_spine(draw_spine(rng, sex, age), plan)
+    if given:
+        intact = adopt(intact, given)
     spine, pathology = (intact, None) if alter is None else alter(intact)
     density = draw_density(rng, sex, age)
     sacrum = shorten(draw_sacrum(rng, spine), plan.transition)

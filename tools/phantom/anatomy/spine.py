@@ -39,6 +39,7 @@ from tools.phantom.drawing.canvas import Frame
 
 if TYPE_CHECKING:
     from tools.phantom.anatomy.vertebra import Part
+    from tools.phantom.given.solid import Solid
 
 #: Share of patients over 60 with narrowed discs, and the factor on their height (design).
 NARROWED_SHARE = 0.30
@@ -85,6 +86,7 @@ class Vertebra:
         facets: Factor on the radii of the articular processes.
         processes: Transverse processes that differ from the usual ones, by side (+1 right).
         wear: Osteophytes, sclerosis and gas, if degenerate.
+        solid: Surface of a vertebra from a given label map, in place of the drawn shape.
     """
 
     level: str
@@ -114,6 +116,7 @@ class Vertebra:
     facets: float = 1.0
     processes: tuple[tuple[int, tuple[Part, ...]], ...] = ()
     wear: Wear | None = None
+    solid: Solid | None = None
 
     @property
     def front(self) -> float:

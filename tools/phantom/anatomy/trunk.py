@@ -261,5 +261,7 @@ def _made_to_hold(trunk: Trunk, pelvis: Pelvis) -> Trunk:
 
 def _spinous_tip(vertebra: Vertebra) -> float:
     """Tip of the spinous process: its y, mm."""
+    if vertebra.solid is not None:
+        return float(vertebra.frame.to_world(vertebra.solid.corners(whole=True))[:, 1].min())
     process = posterior_parts(vertebra)[-1]
     return float(vertebra.frame.point(*process.end)[1]) - SPINOUS_RADIUS_MM

@@ -75,6 +75,8 @@ class BodyShape:
     def outline(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Distance to the side wall, mm."""
         body = self.vertebra
+        if body.solid is not None:
+            return body.solid.outline(u, v, w)
         if body.warp is not None:
             u, v, w = body.warp.origin(u, v, w, *self.intact_endplates(u, v))
         t = (w / (body.height / 2)).clamp(-1, 1)
@@ -89,6 +91,8 @@ class BodyShape:
 
     def distance(self, u: torch.Tensor, v: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
         """Signed distance to the body's surface, mm."""
+        if self.vertebra.solid is not None:
+            return self.vertebra.solid.body(u, v, w)
         top, bottom = self.endplates(u, v)
         ends = torch.maximum(w - top, bottom - w)
         return smooth_max(ends, self.outline(u, v, w), RIM_ROUNDING_MM)
@@ -96,6 +100,8 @@ class BodyShape:
     def corners(self) -> np.ndarray:
         """RAS+ millimetres of points whose hull holds the body, [N, 3]."""
         body = self.vertebra
+        if body.solid is not None:
+            return body.frame.to_world(body.solid.corners())
         half = np.array([body.width, body.depth, body.height]) / 2 * [body.flare, body.flare, 1]
         half[2] += body.depth / 2 * abs(np.tan(np.radians(body.wedge / 2))) + 0.5
         half += 0.0 if body.warp is None else body.warp.reach_mm
@@ -109,6 +115,8 @@ class BodyShape:
             side_mm: How far to the right of the mid-sagittal plane they are taken, mm.
         """
         body = self.vertebra
+        if body.solid is not None:
+            return dict(body.solid.heights)
         # The rim's rounding ends about its radius inside the wall.
         inset = body.depth / 2 - RIM_ROUNDING_MM
         places = {"anterior": inset, "middle": 0.0, "posterior": -inset + body.dent}

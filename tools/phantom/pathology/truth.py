@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from tools.phantom.anatomy.patient import Patient
 
 
+_UNKNOWN = dict.fromkeys(("side_mm", "impaction", "swelling", "threshold", "generator"))
+"""What nobody knows of a fracture in a given label map."""
+
+
 def findings_truth(patient: Patient, level: str) -> dict[str, Any]:
     """Findings of one level; nothing where the recipe asked for none.
 
@@ -21,7 +25,10 @@ def findings_truth(patient: Patient, level: str) -> dict[str, Any]:
         `fracture` {kind, grade, loss, side_mm, impaction, swelling, threshold, generator} or None,
         `mimic` (kind or None), `sclerosis` and `implants` (names).
     """
-    found = patient.pathology
+    solid, found = patient.spine.vertebrae[level].solid, patient.pathology
+    if solid is not None and solid.losses:
+        lost = max(solid.losses.values())
+        return {"fracture": {"kind": "given", "loss": lost, "grade": grade(lost)} | _UNKNOWN}
     if found is None:
         return {}
     truth: dict[str, Any] = {

@@ -1,0 +1,1 @@
+"""A given vertebra label map as the anatomy of a patient: see `docs/given.md`."""
