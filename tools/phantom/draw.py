@@ -28,6 +28,7 @@ from tools.phantom.anatomy.variants.painting import paint_fusions
 from tools.phantom.anatomy.vessels import paint_vessels
 from tools.phantom.drawing.canvas import WORLD, Canvas
 from tools.phantom.drawing.painting import Paint
+from tools.phantom.given.painting import paint_given, paint_given_disc
 from tools.phantom.pathology.painting import paint_bridges, paint_implants, paint_swellings
 from tools.phantom.physics.beam import Beam
 from tools.volumes import Grid
@@ -126,11 +127,17 @@ def paint_spine(paint: Paint, patient: Patient, labels: Labels) -> None:
     for vertebra in patient.spine.vertebrae.values():
         paint_ligament(paint, vertebra)
     for vertebra in patient.spine.vertebrae.values():
-        paint_disc(paint, vertebra)
+        if vertebra.solid is None:
+            paint_disc(paint, vertebra)
+        else:
+            paint_given_disc(paint, vertebra, vertebra.solid)
     paint_bridges(paint, patient)
     paint_sacrum(paint, patient.sacrum, patient.spine, patient.bones["L5"], labels)
     for level, vertebra in patient.spine.vertebrae.items():
-        paint_vertebra(paint, vertebra, patient.bones[level], labels)
+        if vertebra.solid is None:
+            paint_vertebra(paint, vertebra, patient.bones[level], labels)
+        else:
+            paint_given(paint, vertebra, vertebra.solid, patient.bones[level], labels)
     paint_fusions(paint, patient)
 
 

@@ -114,9 +114,6 @@ def paint_vertebra(paint: Paint, vertebra: Vertebra, bone: Trabecular, labels: L
         bone: Its spongy bone.
         labels: Marked in place.
     """
-    if vertebra.solid is not None:
-        paint_given(paint, vertebra, vertebra.solid, bone, labels)
-        return
     marrow = bone.marrow_hu(paint.beam)
     cortex = shell_hu(paint, vertebra.shell_ha, marrow)
     label = LABEL_IDS.get(vertebra.level, 0)  # T1 to T3 have no label
@@ -233,9 +230,6 @@ def paint_disc(paint: Paint, vertebra: Vertebra) -> None:
         paint: Canvas and HU.
         vertebra: The one above the disc.
     """
-    if vertebra.solid is not None:
-        paint_given_disc(paint, vertebra, vertebra.solid)
-        return
     drop = vertebra.height / 2 + vertebra.disc_height / 2
     frame = vertebra.frame.moved(0.0, 0.0, -drop)
     reach = vertebra.disc_height / 2 + DISC_RESERVE_MM
@@ -299,7 +293,3 @@ def posterior_distance(canvas: Canvas, vertebra: Vertebra) -> tuple[Box, torch.T
         return union_distance(canvas, vertebra.frame, rods(posterior_parts(vertebra)), FILLET_MM)
     box = canvas.box(vertebra.frame.to_world(solid.corners(whole=True)), 1.5)
     return None if box is None else (box, solid.arch(*box.coordinates(vertebra.frame)))
-
-
-# Last, as given vertebrae are painted with the means above.
-from tools.phantom.given.painting import paint_given, paint_given_disc  # noqa: E402

@@ -113,11 +113,12 @@ class Squeeze:
         under = _neighbour(self.bodies, names[:place][-1:], "upper", body, u, v)
         ceiling = top + (DISC_MM if over is None else np.maximum(over - top, LEAST_DISC_MM))
         floor = bottom - (DISC_MM if under is None else np.maximum(bottom - under, LEAST_DISC_MM))
-        local = frame.to_local(body.shape.upper)
-        half_depth = HOLLOW_SHARE * (local[0, 1] - local[2, 1]) / 2
+        # Between the rims of both endplates: neither is pressed in.
+        rims = [frame.to_local(plate)[[0, 2], 1] for plate in (body.shape.upper, body.shape.lower)]
+        front, back = min(rim[0] for rim in rims), max(rim[1] for rim in rims)
+        half_depth = HOLLOW_SHARE * (front - back) / 2
         half_width = HOLLOW_SHARE * body.shape.upper_width / 2
-        middle = local[[0, 2], 1].mean()
-        q = (u / half_width) ** 2 + ((v - middle) / half_depth) ** 2
+        q = (u / half_width) ** 2 + ((v - (front + back) / 2) / half_depth) ** 2
         depth = self.loss * (top - bottom) * np.clip(1 - q ** (HOLLOW_POWER / 2), 0, None)
         high, low = top - UPPER_SHARE * depth, bottom + (1 - UPPER_SHARE) * depth
         knots = [(floor, floor), (low, bottom), (high, top), (ceiling, ceiling)]
