@@ -140,7 +140,7 @@ def _implant_views(patient: Patient) -> list[View]:
     assert found.screws is not None
     level = found.cement[0].level
     u, _, w, _ = found.cement[0].lumps[0].tolist()
-    held = found.screws.levels[0]
+    held = found.screws.levels[-1]
     head, tip = found.screws.courses(patient.spine.vertebrae[held])[1]
     across, _, high = ((head + tip) / 2).tolist()
     return [

@@ -17,8 +17,10 @@ from tools.phantom.anatomy.vertebra import BodyShape
 from tools.phantom.drawing.canvas import Frame, vec
 from tools.phantom.pathology.warp import LayeredWarp
 
-#: Shares in which the first, second and third disc above and below a body give its angle back.
-GIVE_BACK = (0.25, 0.15, 0.10)
+#: Weights with which the first, second and third disc above, and below, give half the angle back.
+GIVE_BACK = (0.5, 0.3, 0.2)
+#: Height of the discs above the highest body, mm.
+UNSEEN_GAP_MM = 2.5
 #: Rims stay at least this far apart behind and in front, mm.
 LEAST_GAP_MM = 0.8
 #: Where on a body's section its rim is read, in half sizes, and how many points.
@@ -60,7 +62,7 @@ def restack(spine: Spine, warped: dict[str, Vertebra]) -> Spine:
     """
     levels = list(spine.vertebrae)
     rims = {level: moved_rims(warped[level]) for level in levels}
-    back = _given_back(rims, levels)
+    back = _given_back(rims, warped)
     old_below, new_below = spine.sacral_frame, spine.sacral_frame
     half_below, depth_below = 0.0, spine.vertebrae[levels[0]].depth
     hollow_below = 0.0
@@ -135,22 +137,24 @@ def moved_rims(body: Vertebra) -> Rims:
     )
 
 
-def _given_back(rims: dict[str, Rims], levels: list[str]) -> dict[str, np.ndarray]:
-    """Angle that the disc under each level adds, forward and rightward, radians."""
-    angles = {level: np.zeros(2) for level in levels}
+def _given_back(rims: dict[str, Rims], bodies: dict[str, Vertebra]) -> dict[str, np.ndarray]:
+    """Angle that the disc under each level adds, forward and rightward, radians.
+
+    High discs take more. The discs above the highest body are not drawn, but would take theirs;
+    the sacrum does not move, so what lies below L5 takes what it can.
+    """
+    levels = list(bodies)
+    gaps = [body.disc_height for body in bodies.values()] + [UNSEEN_GAP_MM] * len(GIVE_BACK)
+    angles = [np.zeros(2) for _ in gaps]
     for number, level in enumerate(levels):
-        # Discs under this body, nearest first, and above it.
-        places = [number - k for k in range(len(GIVE_BACK))]
-        places += [number + 1 + k for k in range(len(GIVE_BACK))]
-        shares = {
-            place: share
-            for place, share in zip(places, GIVE_BACK * 2, strict=True)
-            if 0 <= place < len(levels)
-        }
-        whole = sum(shares.values())
-        for place, share in shares.items():
-            angles[levels[place]] -= share / whole * rims[level].angle()
-    return angles
+        below = {number - k: share for k, share in enumerate(GIVE_BACK) if k <= number}
+        above = {number + 1 + k: share for k, share in enumerate(GIVE_BACK)}
+        for side in (below, above):
+            weights = {place: share * gaps[place] for place, share in side.items()}
+            whole = 2 * sum(weights.values())
+            for place, weight in weights.items():
+                angles[place] -= weight / whole * rims[level].angle()
+    return dict(zip(levels, angles, strict=False))
 
 
 def _rotation(forwards: float, rightwards: float) -> np.ndarray:

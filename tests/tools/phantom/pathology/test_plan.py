@@ -15,9 +15,9 @@ from tools.phantom.pathology.mimics import MIMICS
 
 def planned(count=400, **changed):
     """Fractures of many patients, without deforming anyone."""
-    found = []
+    found, chosen = [], settings(**changed)
     for seed in range(count):
-        found += plan._draw_fractures(np.random.default_rng(seed), settings(**changed)).items()
+        found += plan._draw_fractures(np.random.default_rng(seed), chosen).items()
     return found
 
 
@@ -96,9 +96,10 @@ def test_the_same_patient_fractured_or_not_differs_in_nothing_else():
 
 def test_negatives_get_dense_bands_where_positives_are_impacted():
     negatives, positives = [], []
-    for seed in range(40):
+    given = spine(0)
+    for seed in range(20):
         rng = np.random.default_rng([seed, 5])
-        _, found = plan.alter(rng, settings(fractured=1e-9, grades=[1]), spine(0))
+        _, found = plan.alter(rng, settings(fractured=1e-9, grades=[1]), given)
         negatives.append(len(found.sclerosis))
         rng = np.random.default_rng([seed, 5])
         label = rng.spawn(7)[0]
@@ -106,7 +107,7 @@ def test_negatives_get_dense_bands_where_positives_are_impacted():
         plans = plan._draw_fractures(label, settings(grades=[1]))
         positives.append(sum(fracture.impaction for fracture in plans.values()))
     assert negatives == positives
-    assert sum(negatives) > 10
+    assert sum(negatives) > 5
 
 
 @pytest.mark.parametrize("kind", MIMICS)

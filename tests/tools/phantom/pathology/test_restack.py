@@ -58,8 +58,8 @@ def test_discs_keep_their_height_in_the_middle(seed):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_the_fracture_shortens_the_spine_and_gives_its_angle_back(seed):
-    healthy, _ = altered(seed, fractured=0.0, cement=1e-9)
-    broken, found = altered(seed, fractured=1.0, grades=[3], kinds=["wedge"])
+    healthy, _ = altered(seed, fractured=0.0, cement=1e-9, highest="T12")
+    broken, found = altered(seed, fractured=1.0, grades=[3], kinds=["wedge"], highest="T12")
     assert found.fractures
     tops = [
         _pitch(each.vertebrae["T4"], moved_rims(each.vertebrae["T4"])) for each in (healthy, broken)
