@@ -19,7 +19,11 @@ AIR_MM = 14.0
 TABLE_MM = 48.0
 #: Fields that show a chest; their patients are drawn with one, which other fields' are not.
 CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
-FIELDS = ("abdomen", "lumbar", "sagittal_slab", *CHEST_FIELDS)
+FIELDS = ("abdomen", "lumbar", "sagittal_slab", "bodies", *CHEST_FIELDS)
+#: Room about the bodies L1-L4 in the field `bodies`, mm (design): to each side the psoas, in front
+#: the aorta, above and below the slice profile; behind it reaches through the skin into the air.
+BODIES_SIDE_MM, BODIES_FRONT_MM, BODIES_END_MM = 24.0, 36.0, 12.0
+MEASURED = ("L1", "L2", "L3", "L4")
 #: Levels that a label map of the spine alone shows above the sacrum, and the margin about them, mm.
 SPINE_LEVELS = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 BODY_MARGIN_MM = 5.0
@@ -32,9 +36,9 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
 
     Args:
         patient: Who is scanned.
-        field: `abdomen` (T10 to the pubic symphysis), `lumbar` (T11 to S2) or `sagittal_slab`
+        field: `abdomen` (T10 to the pubic symphysis), `lumbar` (T11 to S2), `sagittal_slab`
             (35 mm to each side of the spine, with ends drawn between T9 and T12 and between S3
-            and the hips); or one of `CHEST_FIELDS`, all of whole width: `chest` (above the lungs'
+            and the hips), `bodies` (a box about L1 to L4 with psoas, aorta and the back); or one of `CHEST_FIELDS`, all of whole width: `chest` (above the lungs'
             apices to L1 or L2), `chest_abdomen_pelvis` (to below the symphysis), `thoracolumbar`
             (T4-T7 to the sacrum), `abdomen_upper` (domes to L3 or L4), `pelvis` (L3-L5 to below
             the symphysis).
@@ -61,6 +65,8 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         low[0], high[0] = middle - SLAB_HALF_WIDTH_MM, middle + SLAB_HALF_WIDTH_MM
         upper = top[str(rng.choice(["T9", "T10", "T11", "T12"]))]
         low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
+    elif field == "bodies":
+        low, high = _bodies_mm(patient)
     elif field in CHEST_FIELDS and isinstance(trunk, ChestTrunk):
         low[2], high[2] = _chest_ends(field, patient, trunk, rng)
     else:
@@ -84,6 +90,16 @@ def _chest_ends(
         low = rng.uniform(middle["L4"] - 10, middle["L3"] + 10)
         return low, max(trunk.dome) + rng.uniform(5, 35)
     return symphysis - rng.uniform(25, 60), rng.uniform(middle["L5"] + 10, middle["L3"] + 10)
+
+
+def _bodies_mm(patient: Patient) -> tuple[list[float], list[float]]:
+    """Corners of the box about L1 to L4, RAS+ millimetres."""
+    rims = np.concatenate([rim_points(patient.spine.vertebrae[level]) for level in MEASURED])
+    (left, _, foot), (right, front, head) = rims.min(0), rims.max(0)
+    return (
+        [left - BODIES_SIDE_MM, patient.trunk.back - AIR_MM, foot - BODIES_END_MM],
+        [right + BODIES_SIDE_MM, front + BODIES_FRONT_MM, head + BODIES_END_MM],
+    )
 
 
 def fine_grid(

@@ -73,9 +73,26 @@ def test_fields_with_a_chest_show_their_levels(field, complete, unseen, seed):
 @pytest.mark.parametrize("field", ["heart", "chest"])
 def test_an_unknown_field_or_one_without_its_chest_is_refused_with_the_known_ones(field):
     with pytest.raises(
-        ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, chest"
+        ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, bodies"
     ):
         bounds(field)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_bodies_hold_l1_to_l4_with_room_and_what_calibrates(seed):
+    """Bodies with room for kernel and profile, psoas, the aorta's middle, and air behind."""
+    shown = scene.patient(seed)
+    low, high = bounds("bodies", seed)
+    for level in ("L1", "L2", "L3", "L4"):
+        points = rim_points(shown.spine.vertebrae[level])
+        assert (points - 10 > low).all(), level
+        assert (points + 10 < high).all(), level
+    assert low[1] < shown.trunk.back - 10
+    aorta = shown.vessels.aorta
+    beside = (aorta[:, 2] > low[2] + 20) & (aorta[:, 2] < high[2] - 20)
+    assert beside.any()
+    assert (aorta[beside][:, :2] > low[:2]).all()
+    assert (aorta[beside][:, :2] < high[:2]).all()
 
 
 @pytest.mark.parametrize("turn", [(0, 0, 0), (5, -8, 12)])
