@@ -15,6 +15,7 @@ import torch
 
 from tools.levels import LABEL_IDS
 from tools.phantom.anatomy.bones import Labels
+from tools.phantom.anatomy.enhancement import enhance
 from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
@@ -26,6 +27,7 @@ from tools.phantom.pathology.mineral import conserve_mineral
 from tools.phantom.pathology.plan import alteration
 from tools.phantom.pathology.truth import fracture_truth
 from tools.phantom.physics.beam import REFERENCE_BEAM, Beam
+from tools.phantom.recipe import for_scanner, refuse_paired
 from tools.phantom.reformat import average, plan, scanned
 from tools.phantom.truncation import Truncation, truncate
 from tools.phantom.truth import level_truth, patient_truth, rim_points
@@ -35,8 +37,7 @@ from tools.volumes import Grid, reorient
 #: Voxels that a scan may be drawn on: 16 GB of memory.
 MOST_VOXELS = 800_000_000
 #: Separate random streams of a case.
-_PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY, _CHEST = 0, 1, 2, 3, 4, 5
-_REFORMAT = 7
+_PATIENT, _SCAN, _NOISE, _VARIANTS, _PATHOLOGY, _CHEST, _EXTRAS, _REFORMAT = range(8)
 
 
 @dataclass(frozen=True)
@@ -80,12 +81,18 @@ def simulate(
         device: Torch device that draws.
 
     Raises:
-        ValueError: If the scanner is unknown or lacks the recipe's kernel, or if the scan would
-            have more voxels than memory holds.
+        ValueError: If the scanner is unknown or lacks the recipe's kernel, if scanners have
+            patients of their own and shall be paired, or if the scan would have more voxels than
+            memory holds.
     """
     machine = SCANNERS[scanner]
+    if paired:
+        refuse_paired(recipe)
+    recipe = for_scanner(recipe, scanner)
     scan = recipe["scan"]
     patient = _patient(recipe, seed, index, None if paired else scanner)
+    medium = _stream(seed, index, "" if paired else scanner, _EXTRAS).spawn(2)[1]
+    shown, contrast = enhance(patient, str(medium.choice(scan["contrast"])), medium)
     rng = _stream(seed, index, scanner, _SCAN)
     protocol = machine.draw_protocol(rng, scan)
     whole = bounds_mm(patient, scan["field"], rng)
@@ -100,7 +107,7 @@ def simulate(
     _refuse_too_large(fine)
     water = patient.trunk.water_equivalent_cm()
     beam = Beam(protocol.kvp, protocol.filter_al_mm, water)
-    drawing = draw(patient, fine, beam, protocol.dark_canal_hu, device)
+    drawing = draw(shown, fine, beam, protocol.dark_canal_hu, device)
     generator = torch.Generator(device=device)
     generator.manual_seed(int(_stream(seed, index, scanner, _NOISE).integers(2**62)))
     image = acquire(drawing.hu, protocol, step, generator, water)
@@ -128,7 +135,7 @@ def simulate(
     truth = patient_truth(patient) | {
         "scanner": scanner,
         "scan": protocol.as_dict()
-        | {"field": scan["field"], "orientation": codes, "water_cm": water}
+        | {"field": scan["field"], "orientation": codes, "water_cm": water, "contrast": contrast}
         | {"reformat": view.as_dict() if view else None}
         | cut.as_dict(),
         "levels": _visible_levels(patient, grids, volumes[1], cut),
@@ -171,7 +178,7 @@ def draw_labels(
     Returns:
         Labels uint8 [X, Y, Z] in RAS, the affine, and `sex` and `age`.
     """
-    patient = _patient(recipe, seed, index, "A")
+    patient = _patient(for_scanner(recipe, "A"), seed, index, "A")
     grid = fine_grid(spine_bounds_mm(patient), spacing_mm, spacing_mm, 1, np.zeros(3))
     bodies = label(patient, grid).bodies.numpy()
     return bodies, grid.affine, {"sex": patient.sex, "age": patient.age}
@@ -181,15 +188,20 @@ def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None)
     name, chest = scanner or "", None
     if recipe["scan"]["field"] in CHEST_FIELDS:
         chest = _stream(seed, index, name, _CHEST).spawn(2)[0]
+    population = recipe["population"]
+    marrow = _stream(seed, index, name, _EXTRAS).spawn(2)[0]
+    wanted = population["marrow_fat"]
+    fat = float(marrow.uniform(*wanted["range"])) if wanted["mode"] == "independent" else None
     patient = draw_patient(
         _stream(seed, index, name, _PATIENT),
-        recipe["population"],
+        population,
         recipe["scan"]["oral_contrast"],
         recipe["anatomy"],
         _stream(seed, index, name, _VARIANTS),
         alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
         chest,
         from_recipe(recipe),
+        fat,
     )
     return conserve_mineral(patient)
 

@@ -88,6 +88,8 @@ def phantom(
         "recipe": _usable(recipes.load(recipe)),
         "software": dict(completion.software(format)),
     }
+    if paired:
+        recipes.refuse_paired(settings["recipe"])
     if format != "nifti":
         settings["format"] = format
     if device != "cpu":  # what is not said was drawn on the CPU

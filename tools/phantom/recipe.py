@@ -30,6 +30,9 @@ RECIPE_FOLDER = Path(__file__).with_name("recipes")
 DEFAULTS = "standard"
 """The packaged recipe that gives the value of every key a recipe leaves out."""
 
+SCANNER_NAMES = ("A", "B", "C")
+"""Scanners that a recipe may treat apart; `imaging/scanners/` holds their files."""
+
 _OWN_KEYS = ("name", "description")
 """They say what a recipe is, so none inherits them."""
 
@@ -67,12 +70,41 @@ def load(name_or_path: str | Path) -> dict[str, Any]:
     path = _find(str(name_or_path))
     given = _read(path)
     _refuse_unknown_keys(given, schema(), path)
+    _refuse_bad_overrides(given, path)
     _refuse_bad_values(given, path)
     defaults = _read(RECIPE_FOLDER / f"{DEFAULTS}.yaml")
     recipe = _merged({key: value for key, value in defaults.items() if key not in _OWN_KEYS}, given)
     recipe = {"name": path.stem, "description": ""} | recipe
     _refuse_bad_order(recipe, path)
+    for name in recipe["scanners"]:
+        _refuse_bad_order(for_scanner(recipe, name), path, f"scanners.{name}.")
     return recipe
+
+
+def for_scanner(recipe: Mapping[str, Any], scanner: str) -> dict[str, Any]:
+    """Return the recipe as it holds for one scanner: its own keys laid over the common ones.
+
+    Args:
+        recipe: A loaded recipe.
+        scanner: Name of the scanner.
+    """
+    return _merged(recipe, recipe.get("scanners", {}).get(scanner, {}))
+
+
+def refuse_paired(recipe: Mapping[str, Any]) -> None:
+    """Raise if a scanner has patients of its own, so that no patient can be on every scanner.
+
+    Raises:
+        ValueError: Names the scanner.
+    """
+    for name, own in recipe.get("scanners", {}).items():
+        shared = {"oral_contrast", "contrast"} & set(own.get("scan", {}))
+        if "population" in own or shared:
+            raise ValueError(
+                f"recipe {recipe['name']}: scanner {name} has patients of its own "
+                f"(scanners.{name}), so they cannot be paired: leave out paired, or use another "
+                "recipe"
+            )
 
 
 def _find(name_or_path: str) -> Path:
@@ -127,31 +159,64 @@ def _refuse_unknown_keys(
             _refuse_unknown_keys(value, known[key], path, f"{prefix}{key}.")
 
 
-def _refuse_bad_values(given: dict[str, Any], path: Path) -> None:
+def _refuse_bad_overrides(given: Mapping[str, Any], path: Path) -> None:
+    """Raise for the first bad key or value under a scanner; each is checked as a recipe is."""
+    overrides = given.get("scanners")
+    if not isinstance(overrides, Mapping):
+        return
+    node = schema()["properties"]
+    allowed = {"properties": {key: node[key] for key in ("population", "scan")}}
+    for name, own in overrides.items():
+        if name not in SCANNER_NAMES:
+            raise ValueError(
+                f"recipe {path}: unknown scanner '{short(name)}' in scanners; "
+                f"known: {', '.join(SCANNER_NAMES)}"
+            )
+        if not isinstance(own, Mapping):
+            raise ValueError(f"recipe {path}: scanners.{name}: not a mapping of keys to values")
+        _refuse_unknown_keys(own, allowed, path, f"scanners.{name}.")
+        _refuse_bad_values(own, path, f"scanners.{name}.")
+
+
+def _refuse_bad_values(given: Mapping[str, Any], path: Path, prefix: str = "") -> None:
     """Raise for the first value that the schema does not allow."""
     for location, value in _numbers(given):
         if not math.isfinite(value):  # passes every minimum and maximum of a JSON Schema
-            raise ValueError(f"recipe {path}: {_dotted(location)}: {value} is not a finite number")
+            raise ValueError(
+                f"recipe {path}: {prefix}{_dotted(location)}: {value} is not a finite number"
+            )
     errors = jsonschema.Draft202012Validator(schema()).iter_errors(given)
     for error in sorted(errors, key=lambda e: [str(part) for part in e.absolute_path]):
         where = _dotted(error.absolute_path)
-        raise ValueError(f"recipe {path}: {where}: {_explain(error, _unit(error.absolute_path))}")
+        raise ValueError(
+            f"recipe {path}: {prefix}{where}: {_explain(error, _unit(error.absolute_path))}"
+        )
 
 
-def _refuse_bad_order(recipe: dict[str, Any], path: Path) -> None:
+def _refuse_bad_order(recipe: Mapping[str, Any], path: Path, prefix: str = "") -> None:
     """Raise where a range runs backwards, which a JSON Schema cannot say."""
+    population = recipe["population"]
+    low, high = population["marrow_fat"]["range"]
+    if low > high:
+        raise ValueError(
+            f"recipe {path}: {prefix}population.marrow_fat.range: low {low} is above high {high}; "
+            "write [low, high]"
+        )
+    if not sum(population["density"]["shares"].values()) > 0:
+        raise ValueError(f"recipe {path}: {prefix}population.density.shares: all are 0")
     for key, node in schema()["properties"]["scan"]["properties"].items():
         if node.get("$ref") == "#/$defs/range":
             low, high = recipe["scan"][key]
             if low > high:
                 raise ValueError(
-                    f"recipe {path}: scan.{key}: low {low} is above high {high}; write [low, high]"
+                    f"recipe {path}: {prefix}scan.{key}: low {low} is above high {high}; "
+                    "write [low, high]"
                 )
-    age = recipe["population"]["age_years"]
+    age = population["age_years"]
     if not age["min"] <= age["mean"] <= age["max"]:
         raise ValueError(
-            f"recipe {path}: population.age_years: min {age['min']}, mean {age['mean']} and "
-            f"max {age['max']} are not in rising order"
+            f"recipe {path}: {prefix}population.age_years: min {age['min']}, mean {age['mean']} "
+            f"and max {age['max']} are not in rising order"
         )
     anatomy = recipe["anatomy"]
     if (both := anatomy["sacralised_l5"] + anatomy["lumbarised_s1"]) > 1:

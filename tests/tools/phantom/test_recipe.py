@@ -113,6 +113,23 @@ def test_docs_name_every_key_with_unit_and_default():
             ["anatomy.sacralised_l5 and anatomy.lumbarised_s1 sum to 1.3", "at most 1"],
         ),
         ("anatomy: {scoliosis: 1.2}", ["anatomy.scoliosis", "0 to 1"]),
+        ("population: {density: {mode: share}}", ["population.density.mode", "'shares'"]),
+        (
+            "population: {density: {shares: {osteoporosis: 0, osteopenia: 0, normal: 0}}}",
+            ["population.density.shares", "all are 0"],
+        ),
+        ("population: {marrow_fat: {range: [0.5, 0.3]}}", ["marrow_fat.range", "0.5 is above"]),
+        ("scan: {contrast: [venous]}", ["scan.contrast[0]", "none, arterial, portal"]),
+        ("scanners: {X: {}}", ["unknown scanner 'X'", "known: A, B, C"]),
+        ("scanners: {B: 3}", ["scanners.B", "mapping"]),
+        ("scanners: 3", ["scanners: 3", "mapping"]),
+        ("scanners: {B: {scan: {kpv: [120]}}}", ["scanners.B.scan.kpv", "did you mean"]),
+        ("scanners: {B: {name: b}}", ["scanners.B.name", "known here: population, scan"]),
+        ("scanners: {B: {population: {women: 2}}}", ["scanners.B.population.women", "0 to 1"]),
+        (
+            "scanners: {C: {population: {age_years: {min: 80}}}}",
+            ["scanners.C.population.age_years", "rising order"],
+        ),
         ("name: ''", ["name: is empty"]),
         ("name: 3", ["name: 3", "text"]),
         ("scan: {field: lumbar}\nscan: {field: abdomen}", ["line 2", "'scan' stands twice"]),
@@ -195,3 +212,31 @@ def test_another_file_is_refused_without_showing_what_it_holds(write, text):
 def test_decimal_numbers_are_read_as_they_are(write, number):
     loaded = recipe.load(write(f"population: {{age_years: {{sd: {number}}}}}"))
     assert loaded["population"]["age_years"]["sd"] == int(number)
+
+
+def test_a_scanner_has_its_own_keys_over_the_common_ones(write):
+    loaded = recipe.load(
+        write("population: {women: 0.7}\nscanners: {B: {population: {age_years: {mean: 60}}}}\n")
+    )
+    for scanner, mean in (("A", 54), ("B", 60), ("C", 54)):
+        population = recipe.for_scanner(loaded, scanner)["population"]
+        assert (population["women"], population["age_years"]["mean"]) == (0.7, mean)
+    assert loaded["population"]["age_years"]["mean"] == 54
+
+
+@pytest.mark.parametrize(
+    ("own", "refused"),
+    [
+        ("population: {women: 0.4}", True),
+        ("scan: {oral_contrast: 0.0}", True),
+        ("scan: {contrast: [portal]}", True),
+        ("scan: {thickness_mm: [5.0]}", False),
+    ],
+)
+def test_patients_that_differ_by_scanner_cannot_be_paired(write, own, refused):
+    loaded = recipe.load(write(f"scanners: {{B: {{{own}}}}}"))
+    if not refused:
+        recipe.refuse_paired(loaded)
+        return
+    with pytest.raises(ValueError, match=r"scanner B has patients of its own"):
+        recipe.refuse_paired(loaded)

@@ -93,7 +93,7 @@ def _upper_organs(
     kidney = (27.0 * size, 29.0 * size, 56.0 * size)
     stomach = "oral_contrast" if contrast and rng.random() < STOMACH_CONTRAST else "bowel_fluid"
     heart = Blob(
-        "blood",
+        "heart",
         center=_near(rng, -18, middle + 0.15 * deep, max(right, left) + 48),
         half=(62, 52, 60),
         lumps=2,

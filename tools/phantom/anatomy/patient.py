@@ -14,6 +14,7 @@ from tools.phantom.anatomy.chest.draw_outline import draw_chest_trunk
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.chest.pose import lie_down
 from tools.phantom.anatomy.chest.upper_spine import draw_upper_spine
+from tools.phantom.anatomy.density_mix import spread
 from tools.phantom.anatomy.muscles import Muscles, draw_muscles
 from tools.phantom.anatomy.organs import Blob, draw_organs
 from tools.phantom.anatomy.pelvis import Pelvis, draw_pelvis
@@ -93,12 +94,14 @@ def draw_patient(
     alter: Alter | None = None,
     chest: np.random.Generator | None = None,
     given: Mapping[str, Given] | None = None,
+    marrow_fat: float | None = None,
 ) -> Patient:
     """Draw a patient.
 
     Args:
         rng: Random stream; the patient is a function of it.
-        population: `women` (share) and `age_years` {mean, sd, min, max} of a recipe.
+        population: Block `population` of a recipe: `women` (share), `age_years` {mean, sd, min,
+            max} and `density`.
         oral_contrast: Probability of oral contrast medium.
         anatomy: Probabilities of variants, the recipe's section; none without it.
         variants: Random stream of their own.
@@ -106,6 +109,7 @@ def draw_patient(
         chest: Random stream of a chest, which also lets the spine lie down on the table; without
             it the patient ends at the diaphragm.
         given: Vertebrae of a given label map, which take the place of drawn ones.
+        marrow_fat: Yellow volume fraction of the marrow; by age, sex and density when omitted.
     """
     sex = "F" if rng.random() < population["women"] else "M"
     age = _draw_age(rng, **population["age_years"])
@@ -115,7 +119,7 @@ def draw_patient(
     if given:
         intact = adopt(intact, given)
     spine, pathology = (intact, None) if alter is None else alter(intact)
-    density = draw_density(rng, sex, age)
+    density = spread(draw_density(rng, sex, age), population)
     sacrum = shorten(draw_sacrum(rng, spine), plan.transition)
     if chest:
         spine = lie_down(chest, spine, rearmost_mm(sacrum))
@@ -131,7 +135,10 @@ def draw_patient(
         tissues=draw_tissues(rng),
         spine=spine,
         # Density is that of the bodies before they broke.
-        bones=settle(intact, with_l6(draw_trabecular(rng, sex, age, density), plan.transition)),
+        bones=settle(
+            intact,
+            with_l6(draw_trabecular(rng, sex, age, density, marrow_fat), plan.transition),
+        ),
         sacrum=sacrum,
         pelvis=pelvis,
         ribs=change_ribs(draw_ribs(rng, spine, trunk), plan.ribs, spine, trunk),

@@ -54,7 +54,8 @@ def draw_tissues(rng: np.random.Generator) -> dict[str, Material]:
         rng: Random stream.
 
     Returns:
-        Material by tissue name; `air`, `gas` and `lung` too.
+        Material by tissue name; `air`, `gas` and `lung` too. `artery`, `vein` and `heart` hold
+        blood, which contrast medium tells apart.
     """
     tissues = {}
     for name, (material, mean, sd) in TISSUE_HU.items():
@@ -65,6 +66,7 @@ def draw_tissues(rng: np.random.Generator) -> dict[str, Material]:
     share = float(rng.uniform(*LUNG_AIR_SHARE))
     tissues["air"] = tissues["gas"] = air
     tissues["lung"] = mixture("lung", {air: share, tissues["blood"]: 1 - share})
+    tissues["artery"] = tissues["vein"] = tissues["heart"] = tissues["blood"]
     tissues["oral_contrast"] = iodine_solution(float(rng.uniform(*ORAL_IODINE_MG_ML)))
     share = float(rng.uniform(*PLAQUE_BONE_SHARE))
     tissues["plaque"] = mixture(

@@ -138,7 +138,11 @@ def density_at(sex: str, age: float) -> float:
 
 
 def draw_trabecular(
-    rng: np.random.Generator, sex: str, age: float, density: float
+    rng: np.random.Generator,
+    sex: str,
+    age: float,
+    density: float,
+    marrow_fat: float | None = None,
 ) -> dict[str, Trabecular]:
     """Draw the spongy bone of every body.
 
@@ -147,11 +151,15 @@ def draw_trabecular(
         sex: "F" or "M".
         age: Years.
         density: The patient's QCT density, mg/cm³ HA.
+        marrow_fat: Yellow volume fraction of the marrow at L2; by age, sex and density when
+            omitted.
     """
     ages, means = zip(*FAT_COURSE[sex], strict=True)
     surplus = (density - density_at(sex, age)) / BETWEEN_PERSON_SD
     fat = np.interp(age, ages, means) + FAT_SD * FAT_DENSITY_CORRELATION * surplus
     fat += rng.normal(0, FAT_SD * np.sqrt(1 - FAT_DENSITY_CORRELATION**2))
+    if marrow_fat is not None:
+        fat = marrow_fat
     yellow = MATERIALS["yellow_marrow"].at_density(float(rng.uniform(0.94, 0.98)))
     style = {
         "toward_endplates": float(rng.uniform(0.10, 0.35)),

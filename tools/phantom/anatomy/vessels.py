@@ -82,7 +82,7 @@ class Vessels:
         cava: Down to where the iliac veins meet.
         aorta_radius: mm.
         cava_radius: mm.
-        branches: Iliac arteries and veins as (course, radii).
+        branches: Iliac arteries and veins as (course, radii), artery and vein in turn.
         plaques: Calcifications.
     """
 
@@ -175,12 +175,12 @@ def paint_vessels(paint: Paint, vessels: Vessels) -> None:
         paint: Canvas and HU.
         vessels: Their courses.
     """
-    blood = paint.hu("blood")
+    artery, vein = paint.hu("artery"), paint.hu("vein")
     cava = [vessels.cava_radius] * len(vessels.cava)
-    paint.tube(vessels.cava, cava, blood - 2, (1.2, 0.85, 1.0))
-    for course, radii in vessels.branches:
-        paint.tube(course, radii, blood)
+    paint.tube(vessels.cava, cava, vein - 2, (1.2, 0.85, 1.0))
+    for number, (course, radii) in enumerate(vessels.branches):
+        paint.tube(course, radii, vein if number % 2 else artery)
     wall = [vessels.aorta_radius] * len(vessels.aorta)
-    paint.tube(vessels.aorta, wall, blood)
+    paint.tube(vessels.aorta, wall, artery)
     for plaque in vessels.plaques:
         paint.tube(plaque.course, (plaque.radius,) * 2, paint.hu("plaque"), coarse_mm=None)
