@@ -20,7 +20,14 @@ from tools.phantom.anatomy.patient import Patient, draw_patient
 from tools.phantom.draw import draw, paint_spine
 from tools.phantom.drawing.canvas import Canvas
 from tools.phantom.drawing.painting import Paint
-from tools.phantom.field import CHEST_FIELDS, bounds_mm, fine_grid, slice_grid, spine_bounds_mm
+from tools.phantom.field import (
+    CHEST_FIELDS,
+    bounds_mm,
+    fine_grid,
+    slice_grid,
+    spine_bounds_mm,
+    trunk_middle,
+)
 from tools.phantom.given.settings import from_recipe, truth_of
 from tools.phantom.imaging.scanner import SCANNERS, acquire, fine_step_mm
 from tools.phantom.pathology.mineral import conserve_mineral
@@ -106,11 +113,12 @@ def simulate(
     fine = fine_grid(cut.corners_mm, protocol.pixel_mm, step, steps, turn)
     _refuse_too_large(fine)
     water = patient.trunk.water_equivalent_cm()
-    beam = Beam(protocol.kvp, protocol.filter_al_mm, water)
+    beam = Beam(protocol.kvp, protocol.filter_al_mm, water, protocol.scintillator_mm)
     drawing = draw(shown, fine, beam, protocol.dark_canal_hu, device)
     generator = torch.Generator(device=device)
     generator.manual_seed(int(_stream(seed, index, scanner, _NOISE).integers(2**62)))
-    image = acquire(drawing.hu, protocol, step, generator, water)
+    axis = trunk_middle(patient, fine, scan["field"], protocol.vendor)
+    image = acquire(drawing.hu, protocol, step, generator, water, axis)
     grid = slice_grid(fine, steps)
     # Slices have their centres on fine ones only if the number of fine ones in each is odd.
     middle = steps // 2

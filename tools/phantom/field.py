@@ -5,13 +5,18 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import torch
 from scipy.spatial.transform import Rotation
 
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.patient import Patient
+from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
 from tools.phantom.truth import rim_points
 from tools.volumes import Grid
 
+FIELDS = ("abdomen", "lumbar", "sagittal_slab", "bodies", "vertebrae")
+#: Fields that show a part of the trunk from which its axis cannot be told.
+NARROW_FIELDS = ("bodies", "vertebrae")
 #: Half width of the slab about the spine, mm.
 SLAB_HALF_WIDTH_MM = 35.0
 #: Air around the skin, and table below it, that a whole-width field shows, mm.
@@ -23,6 +28,8 @@ FIELDS = ("abdomen", "lumbar", "sagittal_slab", "bodies", *CHEST_FIELDS)
 #: Room about the bodies L1-L4 in the field `bodies`, mm (design): to each side the psoas, in front
 #: the aorta, above and below the slice profile; behind it reaches through the skin into the air.
 BODIES_SIDE_MM, BODIES_FRONT_MM, BODIES_END_MM = 24.0, 36.0, 12.0
+#: Room about them in the field `vertebrae`, for kernel and slice profile alone, mm (design).
+VERTEBRAE_ROOM_MM = 12.0
 MEASURED = ("L1", "L2", "L3", "L4")
 #: Levels that a label map of the spine alone shows above the sacrum, and the margin about them, mm.
 SPINE_LEVELS = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
@@ -38,10 +45,11 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         patient: Who is scanned.
         field: `abdomen` (T10 to the pubic symphysis), `lumbar` (T11 to S2), `sagittal_slab`
             (35 mm to each side of the spine, with ends drawn between T9 and T12 and between S3
-            and the hips), `bodies` (a box about L1 to L4 with psoas, aorta and the back); or one of `CHEST_FIELDS`, all of whole width: `chest` (above the lungs'
-            apices to L1 or L2), `chest_abdomen_pelvis` (to below the symphysis), `thoracolumbar`
-            (T4-T7 to the sacrum), `abdomen_upper` (domes to L3 or L4), `pelvis` (L3-L5 to below
-            the symphysis).
+            and the hips), `bodies` (a box about L1 to L4 with psoas, aorta and the back),
+            `vertebrae` (a box that just holds the bodies L1 to L4); or one of `CHEST_FIELDS`, all
+            of whole width: `chest` (above the lungs' apices to L1 or L2), `chest_abdomen_pelvis`
+            (to below the symphysis), `thoracolumbar` (T4-T7 to the sacrum), `abdomen_upper` (domes
+            to L3 or L4), `pelvis` (L3-L5 to below the symphysis).
         rng: Stream of the scan, for where exactly the field ends.
 
     Raises:
@@ -67,6 +75,10 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
     elif field == "bodies":
         low, high = _bodies_mm(patient)
+    elif field == "vertebrae":
+        rims = _measured_rims(patient)
+        low = list(rims.min(0) - VERTEBRAE_ROOM_MM)
+        high = list(rims.max(0) + VERTEBRAE_ROOM_MM)
     elif field in CHEST_FIELDS and isinstance(trunk, ChestTrunk):
         low[2], high[2] = _chest_ends(field, patient, trunk, rng)
     else:
@@ -92,9 +104,14 @@ def _chest_ends(
     return symphysis - rng.uniform(25, 60), rng.uniform(middle["L5"] + 10, middle["L3"] + 10)
 
 
+def _measured_rims(patient: Patient) -> np.ndarray:
+    """Points about the endplates of L1 to L4, RAS+ millimetres, [N, 3]."""
+    return np.concatenate([rim_points(patient.spine.vertebrae[level]) for level in MEASURED])
+
+
 def _bodies_mm(patient: Patient) -> tuple[list[float], list[float]]:
     """Corners of the box about L1 to L4, RAS+ millimetres."""
-    rims = np.concatenate([rim_points(patient.spine.vertebrae[level]) for level in MEASURED])
+    rims = _measured_rims(patient)
     (left, _, foot), (right, front, head) = rims.min(0), rims.max(0)
     return (
         [left - BODIES_SIDE_MM, patient.trunk.back - AIR_MM, foot - BODIES_END_MM],
@@ -122,6 +139,29 @@ def fine_grid(
     affine[:3, :3] = Rotation.from_euler("xyz", turn_deg, degrees=True).as_matrix() * spacing
     affine[:3, 3] = corners_mm.mean(0) - affine[:3, :3] @ ((np.array(counts) - 1) / 2)
     return Grid((counts[0], counts[1], counts[2]), affine)
+
+
+def trunk_middle(
+    patient: Patient, grid: Grid, field: str, vendor: Vendor
+) -> tuple[float, float] | None:
+    """Where the trunk's axis lies in the plane of a grid, as fractions of the image, (x, y).
+
+    None where the image itself tells: errors that fall off from the axis want its true place, also
+    when the field shows the spine alone.
+
+    Args:
+        patient: Who is scanned.
+        grid: Grid of the scan.
+        field: As in `bounds_mm`.
+        vendor: Errors of the scanner.
+    """
+    if field not in NARROW_FIELDS and vendor == NO_ERRORS:
+        return None
+    height = float(grid.center_mm[2])
+    _, deep = patient.trunk.half_axes(torch.tensor(height))
+    axis = np.array([patient.trunk.lean, patient.trunk.back + float(deep), height])
+    share = (grid.to_index(axis) + 0.5) / np.array(grid.shape)
+    return float(share[0]), float(share[1])
 
 
 def slice_grid(fine: Grid, steps: int) -> Grid:

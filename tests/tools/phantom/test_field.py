@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.tools.phantom import scene
+from tools.phantom import case
 from tools.phantom.field import bounds_mm, fine_grid, slice_grid, spine_bounds_mm
 from tools.phantom.truth import rim_points
 
@@ -73,9 +74,18 @@ def test_fields_with_a_chest_show_their_levels(field, complete, unseen, seed):
 @pytest.mark.parametrize("field", ["heart", "chest"])
 def test_an_unknown_field_or_one_without_its_chest_is_refused_with_the_known_ones(field):
     with pytest.raises(
-        ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, bodies"
+        ValueError, match=rf"'{field}'.*known: abdomen, lumbar, sagittal_slab, bodies, vertebrae"
     ):
         bounds(field)
+
+
+@pytest.mark.parametrize("field", ["bodies", "vertebrae"])
+def test_narrow_fields_hold_the_measured_bodies_complete(field):
+    """Turned by up to 6 degrees too, as the recipes do."""
+    for index in range(3):
+        shown = case.simulate(scene.quick(field=field), 5, index)
+        levels = shown.truth["levels"]
+        assert all(levels[level]["complete"] for level in ("L1", "L2", "L3", "L4"))
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -14,9 +14,11 @@ import numpy as np
 import torch
 from scipy.fft import next_fast_len
 
-from tools.phantom.imaging.exposure import Exposure, estimate_exposure, upsampling
+from tools.phantom.imaging.exposure import estimate_exposure, upsampling
 from tools.phantom.imaging.kernel import Kernel
 from tools.phantom.imaging.noise import NoiseSource, slice_weights
+from tools.phantom.imaging.vendor import denoise
+from tools.phantom.imaging.windmill import SLOPE_STEP_MM, windmill_shift
 
 if TYPE_CHECKING:
     from tools.phantom.imaging.scanner import Protocol
@@ -43,6 +45,7 @@ def acquire(
     step_mm: float,
     generator: torch.Generator,
     water_cm: float,
+    middle: tuple[float, float] | None = None,
 ) -> torch.Tensor:
     """Image a drawn body.
 
@@ -57,6 +60,8 @@ def acquire(
         step_mm: distance of fine slices, mm; the slice interval is a whole multiple of it.
         generator: source of the noise, on the device of `hu`.
         water_cm: water-equivalent diameter of the body, cm.
+        middle: the body's axis in the plane as fractions of the image, (x, y), perhaps outside it;
+            found in the image when omitted.
 
     Returns:
         HU, float32 [X, Y, Z], clipped and not rounded; a view with y fastest in memory.
@@ -70,9 +75,16 @@ def acquire(
     if count == 0:
         raise ValueError(f"{fine} fine slices are fewer than one interval of {ratio}")
     profile = slice_profile(fine, count, step_mm, protocol)
+    if protocol.vendor.windmill_mm:
+        up, down = (
+            slice_profile(fine, count, step_mm, protocol, side * SLOPE_STEP_MM) for side in (1, -1)
+        )
+        slope = (up - down) / (2 * SLOPE_STEP_MM)
     exposure = estimate_exposure(hu, protocol.pixel_mm, step_mm, water_cm, protocol.tube_modulation)
     sharpness = PointSpread((size_x, size_y), protocol.pixel_mm, protocol.kernel, hu.device)
-    gain = _gain(exposure, (size_x, size_y), protocol, hu.device)
+    middle = middle or exposure.middle
+    x_mm, y_mm = _places(middle, (size_x, size_y), protocol.pixel_mm, hu.device)
+    gain = _gain(x_mm, y_mm, protocol, water_cm)
     sd, streak = exposure.slices(count)
     sd = sd * protocol.noise_hu
     spread_x = upsampling(size_x, sd.shape[1], hu.device)
@@ -85,13 +97,22 @@ def acquire(
         part = image[start : start + CHUNK]
         rows, low, high = _banded(profile[start : start + CHUNK])
         thick = rows.to(hu.device) @ planes[low:high]
+        if protocol.vendor.windmill_mm:
+            rows, low, high = _banded(slope[start : start + CHUNK])
+            steep = (rows.to(hu.device) @ planes[low:high]).view(-1, size_x, size_y)
+            z_mm = (start + torch.arange(len(part), device=hu.device)) * protocol.interval_mm
+            shift = windmill_shift(protocol.vendor.windmill_mm, x_mm, y_mm, z_mm)
+            thick += (steep * shift).view(len(part), -1)
         sharp = sharpness(thick.view(-1, size_x, size_y))
         if gain is None:
             part.copy_(sharp)
         else:  # an error of the water calibration scales the attenuation: air stays -1000
             torch.add((gain - 1) * 1000.0, sharp * gain, out=part)
         local = spread_x @ sd[start : start + CHUNK] @ spread_y
-        part.addcmul_(noise, local).clamp_(LOWEST_HU, HIGHEST_HU)
+        part.addcmul_(noise, local)
+        if protocol.vendor.denoise:
+            part.copy_(denoise(part, local, protocol.vendor.denoise, protocol.pixel_mm))
+        part.clamp_(LOWEST_HU, HIGHEST_HU)
     return image.permute(1, 2, 0)
 
 
@@ -156,14 +177,19 @@ def profile_shape(z_mm: np.ndarray, thickness_mm: float, ramp: float) -> np.ndar
     return (1 + np.cos(np.pi * edge)) / 2
 
 
-def slice_profile(fine: int, count: int, step_mm: float, protocol: Protocol) -> np.ndarray:
-    """Weights of the fine slices in every slice, [count, fine] float32, rows of unit sum."""
+def slice_profile(
+    fine: int, count: int, step_mm: float, protocol: Protocol, shift_mm: float = 0.0
+) -> np.ndarray:
+    """Weights of the fine slices in every slice, [count, fine] float32, rows of unit sum.
+
+    `shift_mm` moves every slice upwards.
+    """
     offsets = ((np.arange(PROFILE_SAMPLES) + 0.5) / PROFILE_SAMPLES - 0.5) * step_mm
     position = (np.arange(fine) + 0.5) * step_mm
     reach = math.ceil(protocol.thickness_mm * (1 + protocol.slice_ramp) / 2 / step_mm) + 1
     weights = np.zeros((count, fine), dtype=np.float32)
     for index in range(count):
-        centre = (index + 0.5) * protocol.interval_mm
+        centre = (index + 0.5) * protocol.interval_mm + shift_mm
         middle = int(centre / step_mm)
         near = slice(max(0, middle - reach), min(fine, middle + reach + 1))
         distance = position[near, None] + offsets - centre
@@ -204,19 +230,28 @@ def _banded(rows: np.ndarray) -> tuple[torch.Tensor, int, int]:
     return torch.from_numpy(np.ascontiguousarray(rows[:, low:high])), low, high
 
 
+def _places(
+    middle: tuple[float, float], shape: tuple[int, int], pixel_mm: float, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Distance of every column and row of pixels from the body's axis, mm, [X] and [Y]."""
+    x, y = (
+        ((torch.arange(size, device=device) + 0.5) - share * size) * pixel_mm
+        for size, share in zip(shape, middle, strict=True)
+    )
+    return x, y
+
+
 def _gain(
-    exposure: Exposure, shape: tuple[int, int], protocol: Protocol, device: torch.device
+    x_mm: torch.Tensor, y_mm: torch.Tensor, protocol: Protocol, water_cm: float
 ) -> torch.Tensor | None:
-    """Factor on the attenuation by water offset and cupping, [X, Y]; None when it is one.
+    """Factor on the attenuation by the errors of water, [X, Y]; None when it is one.
 
     Cupping is a parabola from the body's centre with zero mean over 30 cm, constant outside.
     """
-    if protocol.water_offset_hu == 0 and protocol.cupping_hu == 0:
+    vendor = protocol.vendor
+    if protocol.water_offset_hu == 0 and protocol.cupping_hu == 0 and not vendor.moves_hu:
         return None
-    x, y = (
-        ((torch.arange(size, device=device) + 0.5) - share * size) * protocol.pixel_mm
-        for size, share in zip(shape, exposure.middle, strict=True)
-    )
-    radius = (x[:, None].square() + y[None].square()) / CUPPING_RADIUS_MM**2
-    cup = protocol.cupping_hu * (radius.clamp(max=1.0) - 0.5)
-    return 1 + (protocol.water_offset_hu + cup) / 1000.0
+    square = x_mm[:, None].square() + y_mm[None].square()
+    cup = protocol.cupping_hu * ((square / CUPPING_RADIUS_MM**2).clamp(max=1.0) - 0.5)
+    gain = 1 + (protocol.water_offset_hu + cup) / 1000.0
+    return gain + vendor.water_hu(square.sqrt(), water_cm) / 1000.0 if vendor.moves_hu else gain

@@ -8,6 +8,10 @@ The modulation transfer function is isotropic and has four numbers::
 height ``boost`` at ``fh`` is the edge enhancement of a sharp kernel. ``M(0) = 1``, so a kernel
 never changes a mean. Without hump and with ``mtf10 / mtf50 = 1.82`` the point spread function is a
 Gaussian.
+
+Another family, ``butterworth``, falls off as a power of the frequency, ``1 / (1 + (f / f0)^p)``
+instead of the exponential: with the same two MTF points it passes less in the middle and has a long
+tail, so its noise is finer and its edges ring a little.
 """
 
 from __future__ import annotations
@@ -19,6 +23,9 @@ import torch
 
 HUMP_POSITION = 0.5
 """Frequency of the edge enhancement, in units of ``mtf50`` (D: gives 5-15 % overshoot)."""
+
+FAMILIES = ("exponential", "butterworth")
+"""How an MTF falls off."""
 
 NOISE_FLOOR = 0.1
 """Noise power left towards zero frequency, relative to the peak before the MTF (D).
@@ -36,6 +43,7 @@ class Kernel:
         mtf10_per_mm: frequency where the MTF is 0.1, in 1/mm.
         noise_peak_per_mm: frequency of the largest noise power, in 1/mm.
         boost: height of the mid-frequency hump; 0 for none.
+        family: how the MTF falls off, one of `FAMILIES`.
 
     Raises:
         ValueError: if ``0 < mtf50 < mtf10`` does not hold or the noise peak lies where the MTF
@@ -47,6 +55,7 @@ class Kernel:
     mtf10_per_mm: float
     noise_peak_per_mm: float
     boost: float = 0.0
+    family: str = "exponential"
 
     def __post_init__(self) -> None:
         """Refuse numbers that describe no kernel."""
@@ -66,9 +75,13 @@ class Kernel:
 
     @property
     def falloff(self) -> tuple[float, float]:
-        """``(f0 in 1/mm, p)`` of ``exp(-(f / f0)^p)`` that meet both MTF points."""
-        at50 = math.log(2 * (1 + self._hump(self.mtf50_per_mm)))
-        at10 = math.log(10 * (1 + self._hump(self.mtf10_per_mm)))
+        """``(f0 in 1/mm, p)`` of the family's ``(f / f0)^p`` that meet both MTF points."""
+        at50 = 2 * (1 + self._hump(self.mtf50_per_mm))
+        at10 = 10 * (1 + self._hump(self.mtf10_per_mm))
+        if self.family == "butterworth":
+            at50, at10 = at50 - 1, at10 - 1
+        else:
+            at50, at10 = math.log(at50), math.log(at10)
         power = math.log(at10 / at50) / math.log(self.mtf10_per_mm / self.mtf50_per_mm)
         return self.mtf50_per_mm / at50 ** (1 / power), power
 
@@ -79,7 +92,10 @@ class Kernel:
         peak = self.noise_peak_per_mm
         hump = self._hump(peak)
         ratio = (peak / (HUMP_POSITION * self.mtf50_per_mm)) ** 2
-        slope = 2 * hump * (1 - ratio) / (1 + hump) - power * (peak / f0) ** power
+        falling = (peak / f0) ** power
+        if self.family == "butterworth":
+            falling /= 1 + falling
+        slope = 2 * hump * (1 - ratio) / (1 + hump) - power * falling
         return -2 * slope
 
     def mtf(self, frequency: torch.Tensor) -> torch.Tensor:
@@ -87,7 +103,10 @@ class Kernel:
         f0, power = self.falloff
         ratio = (frequency / (HUMP_POSITION * self.mtf50_per_mm)).square()
         hump = self.boost * ratio * torch.exp(1 - ratio)
-        return (1 + hump) * torch.exp(-((frequency / f0) ** power))
+        falling = (frequency / f0) ** power
+        if self.family == "butterworth":
+            return (1 + hump) / (1 + falling)
+        return (1 + hump) * torch.exp(-falling)
 
     def noise_power(self, frequency: torch.Tensor) -> torch.Tensor:
         """Noise power at ``frequency`` (any shape, 1/mm), before sampling; arbitrary scale."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import yaml
 
 from tools.phantom.imaging.acquire import acquire
 from tools.phantom.imaging.kernel import Kernel
+from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
 
 __all__ = ["SCANNERS", "Kernel", "Protocol", "Scanner", "acquire", "fine_step_mm", "load_scanner"]
 
@@ -63,6 +64,8 @@ class Protocol:
         dark_canal_hu: what the spinal canal reads too low, HU; the anatomy draws it.
         tube_modulation: share of the size effect on noise that the tube current makes good.
         slice_ramp: width of the slice profile's edges / slice thickness.
+        scintillator_mm: Gd2O2S that absorbs the beam, mm.
+        vendor: errors that only some vendors' scanners have.
     """
 
     scanner: str
@@ -78,6 +81,8 @@ class Protocol:
     dark_canal_hu: float = 0.0
     tube_modulation: float = 0.0
     slice_ramp: float = 0.3
+    scintillator_mm: float = 1.0
+    vendor: Vendor = NO_ERRORS
 
     def as_dict(self) -> dict[str, Any]:
         """Return the protocol as JSON-ready values, the kernel as its name and its numbers."""
@@ -94,6 +99,7 @@ class KernelRanges:
     mtf10_per_mm: Range
     noise_peak_per_mm: Range
     boost: Range
+    family: str = "exponential"
 
     def draw(self, name: str, rng: np.random.Generator) -> Kernel:
         """Draw a kernel; one number moves both MTF points, so its shape stays plausible."""
@@ -104,6 +110,7 @@ class KernelRanges:
             _within(self.mtf10_per_mm, sharpness),
             _within(self.noise_peak_per_mm, peak),
             _within(self.boost, boost),
+            self.family,
         )
 
 
@@ -120,6 +127,8 @@ class Scanner:
     tube_modulation: float
     slice_ramp: float
     kernels: Mapping[str, KernelRanges]
+    scintillator_mm: float = 1.0
+    vendor: Mapping[str, Any] = field(default_factory=dict)
 
     def draw_protocol(self, rng: np.random.Generator, scan: Mapping[str, Any]) -> Protocol:
         """Draw one scan.
@@ -161,6 +170,8 @@ class Scanner:
             dark_canal_hu=dark_canal,
             tube_modulation=self.tube_modulation,
             slice_ramp=self.slice_ramp,
+            scintillator_mm=self.scintillator_mm,
+            vendor=Vendor.draw(self.vendor, rng),
         )
 
     def noise_at(self, thickness_mm: float, kernel: Kernel) -> float:
@@ -185,13 +196,9 @@ def load_scanner(path: Path) -> Scanner:
         if low > high:
             raise ValueError(f"{path.name}: {where}: {low} is above {high}")
     kernels = {
-        name: KernelRanges(**{key: _pair(bounds) for key, bounds in ranges.items()})
-        for name, ranges in values.pop("kernels").items()
+        name: KernelRanges(**_pairs(ranges)) for name, ranges in values.pop("kernels").items()
     }
-    plain: dict[str, Any] = {
-        key: _pair(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    return Scanner(**plain, kernels=kernels)
+    return Scanner(**_pairs(values), kernels=kernels)
 
 
 class _Scanners(dict[str, Scanner]):
@@ -224,8 +231,12 @@ def _ranges(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, 
             yield prefix + key, value
 
 
-def _pair(bounds: list[float]) -> Range:
-    return float(bounds[0]), float(bounds[1])
+def _pairs(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same values with every range as a pair of numbers."""
+    return {
+        key: (float(value[0]), float(value[1])) if isinstance(value, list) else value
+        for key, value in values.items()
+    }
 
 
 SCANNERS: Mapping[str, Scanner] = _Scanners(
