@@ -14,7 +14,6 @@ from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
 from tools.phantom.truth import rim_points
 from tools.volumes import Grid
 
-FIELDS = ("abdomen", "lumbar", "sagittal_slab", "bodies", "vertebrae")
 #: Fields that show a part of the trunk from which its axis cannot be told.
 NARROW_FIELDS = ("bodies", "vertebrae")
 #: Half width of the slab about the spine, mm.
@@ -24,7 +23,7 @@ AIR_MM = 14.0
 TABLE_MM = 48.0
 #: Fields that show a chest; their patients are drawn with one, which other fields' are not.
 CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
-FIELDS = ("abdomen", "lumbar", "sagittal_slab", "bodies", *CHEST_FIELDS)
+FIELDS = ("abdomen", "lumbar", "sagittal_slab", *NARROW_FIELDS, *CHEST_FIELDS)
 #: Room about the bodies L1-L4 in the field `bodies`, mm (design): to each side the psoas, in front
 #: the aorta, above and below the slice profile; behind it reaches through the skin into the air.
 BODIES_SIDE_MM, BODIES_FRONT_MM, BODIES_END_MM = 24.0, 36.0, 12.0
