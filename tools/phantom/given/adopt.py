@@ -129,12 +129,9 @@ def _with_discs(bodies: dict[str, Vertebra], names: list[str]) -> dict[str, Vert
     done = dict(bodies)
     for below, level in zip([None, *names[:-1]], names, strict=True):
         body = bodies[level]
-        if body.solid is None:
+        if body.solid is None or below is None:
             continue
-        under = bodies[below] if below else None
-        if under is None:
-            done[level] = replace(body, disc_height=body.disc_height)
-            continue
+        under = bodies[below]
         bottom = body.frame.point(0.0, 0.0, -body.height / 2)
         top = under.frame.point(0.0, 0.0, under.height / 2)
         gap = max(float((bottom - top) @ body.frame.axes[:, 2]), 1.5)

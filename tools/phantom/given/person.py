@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from tools.phantom.anatomy.slab import SLAB_DEPTH_MM
 from tools.phantom.drawing.canvas import Frame
 from tools.phantom.given.label_map import LabelMap, read
 from tools.phantom.given.solid import STEP_MM, Solid
@@ -38,8 +39,6 @@ class Given:
         width: Of the upper endplate.
         concavity: Depth of the upper and of the lower endplate.
         canal: Width and depth.
-        top: Middle of the upper endplate's rim, RAS+ mm [3].
-        bottom: And of the lower one's.
     """
 
     frame: Frame
@@ -50,8 +49,6 @@ class Given:
     width: float
     concavity: tuple[float, float]
     canal: tuple[float, float]
-    top: np.ndarray
-    bottom: np.ndarray
 
 
 @cache
@@ -67,7 +64,8 @@ def measure(label_map: LabelMap) -> dict[str, Given]:
         Level -> vertebra, foot to head. Those cut off by the map's border at its ends are left out.
 
     Raises:
-        ValueError: If a vertebra between others cannot be measured, or none can.
+        ValueError: If a vertebra between others cannot be measured, or none can, or if a body is
+            too low to hold trabecular bone whose density could be known.
     """
     levels = dict(reversed(label_map.levels.items()))
     centres = np.array(
@@ -94,6 +92,9 @@ def measure(label_map: LabelMap) -> dict[str, Given]:
             raise ValueError(
                 f"given_map: {label_map.name}: {level} lacks the body, arch or canal of a vertebra"
             )
+    for level, parts in found.items():
+        if not (parts.distance[parts.body] < -SLAB_DEPTH_MM - STEP_MM).any():
+            raise ValueError(f"given_map: {label_map.name}: {level} has no trabecular core left")
     return {level: _given(parts) for level, parts in found.items()}
 
 
@@ -142,10 +143,8 @@ def _given(parts: Parts) -> Given:
         high=places.max(0) + 1 - shift,
         heights=heights,
     )
-    frame = parts.frame.moved(0.0, 0.0, middle)
-    v = float(front + back) / 2
     return Given(
-        frame=frame,
+        frame=parts.frame.moved(0.0, 0.0, middle),
         solid=solid,
         height=2 * half,
         wedge=slopes[1] - slopes[0],
@@ -153,8 +152,6 @@ def _given(parts: Parts) -> Given:
         width=float(np.ptp(across)) + STEP_MM,
         concavity=(max(0.0, chords[0] - top), max(0.0, bottom - chords[1])),
         canal=parts.canal,
-        top=frame.point(0.0, v, half),
-        bottom=frame.point(0.0, v, -half),
     )
 
 

@@ -144,3 +144,15 @@ def test_a_cohort_of_what_is_no_spine_does_not_start(tmp_path):
 def test_a_fracture_of_a_level_that_is_not_there_is_refused(path):
     with pytest.raises(ValueError, match="fractured: T9 is not whole"):
         case.simulate(settings(path, fractured=["T9"]), seed=1, index=0)
+
+
+def test_a_body_without_a_core_is_refused():
+    """Thinned from above until less than twice the core's depth is left."""
+    whole, bodies, affine = mask()
+    thin = whole.copy()
+    middle = int(np.argwhere(bodies == LABEL_IDS["L3"])[:, 2].mean())
+    ends = np.ones(whole.shape[2], bool)
+    ends[middle - 1 : middle + 1] = False
+    thin[(bodies == LABEL_IDS["L3"]) & ends] = 0
+    with pytest.raises(ValueError, match=r"L3 (has no trabecular core left|lacks the body)"):
+        person.measure(interpret(thin, affine, "verse", "drawn"))
