@@ -204,12 +204,12 @@ def _patient(recipe: dict[str, Any], seed: int, index: int, scanner: str | None)
         _stream(seed, index, name, _PATIENT),
         population,
         recipe["scan"]["oral_contrast"],
-        recipe["anatomy"],
-        _stream(seed, index, name, _VARIANTS),
-        alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
-        chest,
-        from_recipe(recipe),
-        fat,
+        anatomy=recipe["anatomy"],
+        variants=_stream(seed, index, name, _VARIANTS),
+        alter=alteration(_stream(seed, index, name, _PATHOLOGY), recipe["pathology"]),
+        chest=chest,
+        given=from_recipe(recipe),
+        marrow_fat=fat,
     )
     return conserve_mineral(patient)
 

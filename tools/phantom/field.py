@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.patient import Patient
 from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
+from tools.phantom.recipe import CHEST_FIELDS
 from tools.phantom.truth import rim_points
 from tools.volumes import Grid
 
@@ -21,8 +22,6 @@ SLAB_HALF_WIDTH_MM = 35.0
 #: Air around the skin, and table below it, that a whole-width field shows, mm.
 AIR_MM = 14.0
 TABLE_MM = 48.0
-#: Fields that show a chest; their patients are drawn with one, which other fields' are not.
-CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
 FIELDS = ("abdomen", "lumbar", "sagittal_slab", *NARROW_FIELDS, *CHEST_FIELDS)
 #: Room about the bodies L1-L4 in the field `bodies`, mm (design): to each side the psoas, in front
 #: the aorta, above and below the slice profile; behind it reaches through the skin into the air.

@@ -36,6 +36,9 @@ SCANNER_NAMES = ("A", "B", "C")
 _OWN_KEYS = ("name", "description")
 """They say what a recipe is, so none inherits them."""
 
+CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
+"""Fields that show a chest; their patients are drawn with one, which other fields' are not."""
+
 _PACKAGED_NAME = re.compile(r"\w+")
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")
 """Numbers that YAML 1.1, and so PyYAML, reads as text: it wants a point and a signed exponent."""
@@ -76,8 +79,11 @@ def load(name_or_path: str | Path) -> dict[str, Any]:
     recipe = _merged({key: value for key, value in defaults.items() if key not in _OWN_KEYS}, given)
     recipe = {"name": path.stem, "description": ""} | recipe
     _refuse_bad_order(recipe, path)
+    _refuse_contradictions(recipe, path)
     for name in recipe["scanners"]:
-        _refuse_bad_order(for_scanner(recipe, name), path, f"scanners.{name}.")
+        own = for_scanner(recipe, name)
+        _refuse_bad_order(own, path, f"scanners.{name}.")
+        _refuse_contradictions(own, path, f"scanners.{name}.")
     return recipe
 
 
@@ -190,6 +196,30 @@ def _refuse_bad_values(given: Mapping[str, Any], path: Path, prefix: str = "") -
         where = _dotted(error.absolute_path)
         raise ValueError(
             f"recipe {path}: {prefix}{where}: {_explain(error, _unit(error.absolute_path))}"
+        )
+
+
+def _refuse_contradictions(recipe: Mapping[str, Any], path: Path, prefix: str = "") -> None:
+    """Raise for keys that exclude each other."""
+    scan = recipe["scan"]
+    if scan["reformat"] != "axial" and "circle" in scan["truncate"]:
+        raise ValueError(
+            f"recipe {path}: {prefix}scan.truncate: a reformat shows no reconstruction circle; "
+            f"leave out circle, or set scan.reformat to axial"
+        )
+    if not recipe["given_map"]["path"]:
+        return
+    chances = {f"anatomy.{key}": value for key, value in recipe["anatomy"].items()} | {
+        f"pathology.{key}": recipe["pathology"][key]
+        for key in ("fractured", "mimics", "cement", "screws")
+    }
+    for key, value in chances.items():
+        if value:
+            raise ValueError(f"recipe {path}: {key}: a given map's bodies stay as they are; set 0")
+    if scan["field"] in CHEST_FIELDS:
+        raise ValueError(
+            f"recipe {path}: {prefix}scan.field: {scan['field']} needs a drawn spine; leave out "
+            "given_map.path, or choose abdomen, lumbar or sagittal_slab"
         )
 
 

@@ -28,7 +28,7 @@ def varied(seed: int, age: float | None = None, **anatomy: float) -> Patient:
         population["age_years"] = {"mean": age, "sd": 0, "min": 18, "max": 100}
     chances = recipe.load("standard")["anatomy"] | anatomy
     rng, own = np.random.default_rng(seed), np.random.default_rng([seed, 3])
-    return draw_patient(rng, population, 0.0, chances, own)
+    return draw_patient(rng, population, 0.0, anatomy=chances, variants=own)
 
 
 def quick(**scan) -> dict:
@@ -65,4 +65,4 @@ def centroids_mm(labels: np.ndarray, affine: np.ndarray) -> dict[int, np.ndarray
 def chest_patient(seed: int = 0) -> Patient:
     """A patient of the standard population with a chest."""
     rng, chest = np.random.default_rng(seed), np.random.default_rng([seed, 5])
-    return draw_patient(rng, recipe.load("standard")["population"], 0.0, chest)
+    return draw_patient(rng, recipe.load("standard")["population"], 0.0, chest=chest)

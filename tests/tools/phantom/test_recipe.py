@@ -113,6 +113,15 @@ def test_docs_name_every_key_with_unit_and_default():
             ["anatomy.sacralised_l5 and anatomy.lumbarised_s1 sum to 1.3", "at most 1"],
         ),
         ("anatomy: {scoliosis: 1.2}", ["anatomy.scoliosis", "0 to 1"]),
+        (
+            "scan: {reformat: sagittal, truncate: [none, circle]}",
+            ["scan.truncate", "leave out circle"],
+        ),
+        (
+            "given_map: {path: map.nii.gz}\nanatomy: {scoliosis: 0.1}",
+            ["anatomy.scoliosis", "given map"],
+        ),
+        ("given_map: {path: map.nii.gz}\nscan: {field: chest}", ["scan.field", "drawn spine"]),
         ("population: {density: {mode: share}}", ["population.density.mode", "'shares'"]),
         (
             "population: {density: {shares: {osteoporosis: 0, osteopenia: 0, normal: 0}}}",

@@ -89,6 +89,7 @@ def draw_patient(
     rng: np.random.Generator,
     population: dict,
     oral_contrast: float,
+    *,
     anatomy: dict | None = None,
     variants: np.random.Generator | None = None,
     alter: Alter | None = None,

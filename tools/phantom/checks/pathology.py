@@ -96,7 +96,7 @@ def _patient(seed: int, **changed: object) -> Patient:
     for attempt in range(TRIES):
         alter: Alter = partial(plan.alter, np.random.default_rng([seed, attempt]), settings)
         rng = np.random.default_rng(seed)
-        patient = conserve_mineral(draw_patient(rng, standard["population"], 0.0, alter))
+        patient = conserve_mineral(draw_patient(rng, standard["population"], 0.0, alter=alter))
         found = patient.pathology
         assert found is not None
         levels = {*found.fractures, *found.mimics}

@@ -85,7 +85,7 @@ def scan(shown: Shown) -> tuple[Patient, np.ndarray, Grid]:
     loaded["scan"] |= SCAN
     rng, own = np.random.default_rng(shown.seed), np.random.default_rng([shown.seed, 3])
     chances = loaded["anatomy"] | shown.anatomy
-    patient = draw_patient(rng, loaded["population"], 0.0, chances, own)
+    patient = draw_patient(rng, loaded["population"], 0.0, anatomy=chances, variants=own)
     protocol = SCANNERS["A"].draw_protocol(np.random.default_rng(0), loaded["scan"])
     places = _middles(patient)
     low = places.min(0) - [ASIDE_MM, BEHIND_MM, 0.0]

@@ -125,7 +125,7 @@ def test_mineral_is_drawn_per_patient(path, scan):
 def test_an_empty_path_changes_nothing():
     population = recipe.load("standard")["population"]
     drawn = [
-        draw_patient(np.random.default_rng(2), population, 0.3, given).spine.vertebrae["L3"]
+        draw_patient(np.random.default_rng(2), population, 0.3, given=given).spine.vertebrae["L3"]
         for given in (None, {})
     ]
     np.testing.assert_array_equal(drawn[0].frame.origin, drawn[1].frame.origin)

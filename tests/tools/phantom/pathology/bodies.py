@@ -46,7 +46,7 @@ def patient(seed: int = 0, **changed) -> Patient:
     rng = np.random.default_rng([seed, 3])
     alter = partial(plan.alter, rng, settings(**changed))
     population = recipe.load("standard")["population"]
-    return conserve_mineral(draw_patient(np.random.default_rng(seed), population, 0.0, alter))
+    return conserve_mineral(draw_patient(np.random.default_rng(seed), population, 0.0, alter=alter))
 
 
 def occupied(
