@@ -62,8 +62,9 @@ ENHANCEMENT = MappingProxyType(
 MARROW = MappingProxyType(
     {"arterial": Rise(14.0, 2.5, 8.0, 20.0), "portal": Rise(18.0, 2.5, 12.0, 24.0)}
 )
-#: Marrow fat at which `MARROW` holds: the mean at the age of a CT cohort (D).
-MARROW_FAT = 0.42
+#: Where `MARROW` holds (D): marrow fat of men and women at 60, and the marrow's share of spongy bone
+#: at 100 mg/cm³.
+MARROW_FAT, MARROW_SHARE = 0.47, 0.9
 PHASES = ("none", *ENHANCEMENT)
 
 
@@ -77,7 +78,7 @@ def enhance(patient: Patient, phase: str, rng: np.random.Generator) -> tuple[Pat
 
     Returns:
         The enhanced patient, and what the truth says: `phase` and `rise_hu` by tissue, HU at the
-        reference beam (`marrow` at the fat fraction `MARROW_FAT`).
+        reference beam (`marrow` in spongy bone at the fat fraction `MARROW_FAT`).
 
     Raises:
         ValueError: If the phase is unknown.
@@ -92,7 +93,7 @@ def enhance(patient: Patient, phase: str, rng: np.random.Generator) -> tuple[Pat
         tissues[name] = with_iodine(tissues.get(name, tissues["blood"]), rise)
     rises["marrow"] = _draw(rng, MARROW[phase])
     # Fat cells take up nothing: the red marrow carries the rise of both.
-    red_rise = rises["marrow"] / (1 - MARROW_FAT)
+    red_rise = rises["marrow"] / (1 - MARROW_FAT) / MARROW_SHARE
     red = with_iodine(next(iter(patient.bones.values())).red, red_rise)
     bones = {level: replace(bone, red=red) for level, bone in patient.bones.items()}
     shown = replace(patient, tissues=tissues, bones=bones)
