@@ -62,8 +62,8 @@ ENHANCEMENT = MappingProxyType(
 MARROW = MappingProxyType(
     {"arterial": Rise(14.0, 2.5, 8.0, 20.0), "portal": Rise(18.0, 2.5, 12.0, 24.0)}
 )
-#: Where `MARROW` holds (D): marrow fat of men and women at 60, and the marrow's share of spongy bone
-#: at 100 mg/cm³.
+#: Where `MARROW` holds (D): marrow fat of men and women at 60, and the marrow's share of spongy
+#: bone at 100 mg/cm³.
 MARROW_FAT, MARROW_SHARE = 0.47, 0.9
 PHASES = ("none", *ENHANCEMENT)
 
