@@ -69,7 +69,10 @@ def fracture_truth(patient: Patient, levels: dict[str, Any]) -> dict[str, Any]:
         cut by the field) and `mimics` (kinds in the field).
     """
     seen = {name: level["fracture"] for name, level in levels.items() if level["fracture"]}
-    real = {name for name, fracture in seen.items() if fracture["grade"] > 0}
+    # A given map's reader has the last word, whatever the heights say.
+    real = {
+        name for name, found in seen.items() if found["grade"] > 0 or found.get("kind") == "given"
+    }
     fractured = any(levels[name]["complete"] for name in real)
     truth: dict[str, Any] = {"fractured": fractured, "label": int(fractured)}
     if patient.pathology is not None:
