@@ -43,6 +43,10 @@ STEEPEST_COSINE = 0.5
 #: A body that has lost this share somewhere is no reference for others (design: half of the usual
 #: spread of 4-5 % above it lies the least fracture).
 REFERENCE_LOSS = 0.12
+#: Of so many bodies, one that is this much higher somewhere than every other, as a share of its
+#: norm, is outlined wrong and no reference: one by a third made all others look low (design: twice
+#: what levels scatter; where most are fractured, two sound ones vouch for each other).
+REFERENCE_GAIN, VOUCHED = 0.2, 5
 #: First guess of the patient's scale: this quantile of the other bodies' share of their norm.
 #: Fractures only make bodies lower, so it lies in the upper half (design): two fractured bodies of
 #: four do not move it.
@@ -179,6 +183,9 @@ def losses(heights: Mapping[str, Heights]) -> dict[str, dict[str, float] | None]
     order = np.array([HEAD_TO_FOOT.index(level) for level in levels])
     apart = np.abs(order[:, None] - order[None, :]).astype(float)
     weights = np.where(apart > 0, 1 / np.maximum(apart, 1), 0.0)  # the nearest tell most
+    if len(levels) >= VOUCHED:
+        second = np.sort(reached, axis=0)[-2]
+        weights = weights * (reached <= (1 + REFERENCE_GAIN) * second).all(axis=1)[None, :]
     first = np.array([
         [_quantile(column, row, FIRST_QUANTILE) for column in reached.T] for row in weights
     ])  # fmt: skip

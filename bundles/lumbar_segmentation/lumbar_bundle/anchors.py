@@ -14,7 +14,7 @@ import numpy as np
 from scipy.special import logsumexp
 
 from lumbar_bundle.chain import WIDEST_DISC_MM, Body, chain_gaps, chain_heights
-from lumbar_bundle.ribs import RIB_MM, RibEvidence, last_ribbed
+from lumbar_bundle.ribs import PROCESS_MM, RIB_MM, SEEN_MM, RibEvidence, last_ribbed
 from lumbar_bundle.sacrum import SacrumFinding
 from lumbar_bundle.votes import L1_POSITION, T12_POSITION, log_likelihood
 
@@ -30,7 +30,9 @@ VETO = 1.5
 #: Ribs are judged with more suspicion (short and lumbar ribs): the votes must be for them, by this.
 RIBS_LEAD = 1.0
 #: How much more likely the position by a trusted anchor is than either neighbour, before the votes.
-PRIOR_ODDS = {"sacrum": 40.0, "ribs": 10.0}
+#: Where ribs do not confirm a count from the sacrum, one person in twenty has a sixth lumbar body
+#: (lumbarisation in 4-6 %).
+PRIOR_ODDS = {"sacrum and ribs": 40.0, "sacrum": 18.0, "ribs": 10.0}
 #: Positions that votes may prefer.
 POSITIONS = range(-1, 8)
 
@@ -141,10 +143,11 @@ def _place_run(evidence: Evidence, first: int, last: int, ribbed: int | None) ->
     if ribbed is not None and first <= ribbed <= last:
         by_ribs = T12_POSITION - (ribbed - first)
     if first == 0 and evidence.sacrum.trusted:
-        lead, probability = _lead(votes, 0, 0, PRIOR_ODDS["sacrum"])
+        seen = "sacrum and ribs" if by_ribs == 0 else "sacrum"
+        lead, probability = _lead(votes, 0, 0, PRIOR_ODDS[seen])
         if lead < -VETO:
             return Run(first, last, why="names by the network contradict the sacrum")
-        if (why := _contradiction(evidence, last, by_ribs, lead)) is not None:
+        if (why := _contradiction(evidence, last, by_ribs)) is not None:
             return Run(first, last, why=why)
         return Run(first, last, "sacrum", 0, probability)
     if by_ribs is not None:
@@ -164,16 +167,31 @@ def _lead(votes: np.ndarray, position: int, root: int, odds: float) -> tuple[flo
     return logs[position] - max(others), float(np.exp(own - logsumexp([own, *others])))
 
 
-def _contradiction(evidence: Evidence, last: int, by_ribs: int | None, lead: float) -> str | None:
+def _contradiction(evidence: Evidence, last: int, by_ribs: int | None) -> str | None:
     """Why a count from the sacrum cannot stand beside the ribs, if it cannot.
 
-    A long rib at L1 or below means a body too few was counted. That T11 is the last with ribs may
-    mean an extra lumbar body, or short twelfth ribs: then the votes must be for the count.
+    A long rib at L1 or below means a body too few was counted. That T11 is the last with ribs means
+    a sixth lumbar body or short twelfth ribs. The network counts from the sacrum, too, so its votes
+    cannot tell which.
     """
     for item in evidence.ribs[: min(L1_POSITION, last) + 1]:
         sides = [side for side in (item.left_mm, item.right_mm) if side is not None]
         if len(sides) == 2 and min(sides) >= RIB_MM:
             return "a body counted as lumbar carries ribs"
-    if by_ribs not in (None, 0) and lead < RIBS_LEAD:
+    if by_ribs not in (None, 0) or _without_twelfth_ribs(evidence, last):
         return "ribs end elsewhere than counted"
     return None
+
+
+def _without_twelfth_ribs(evidence: Evidence, last: int) -> bool:
+    """Whether the body counted as T12 shows a transverse process and that above it both ribs.
+
+    One side is enough where the other cannot be seen or wavers; a rib on either confirms T12.
+    """
+    if last <= T12_POSITION or len(evidence.ribs) <= T12_POSITION + 1:
+        return False
+    counted, above = evidence.ribs[T12_POSITION], evidence.ribs[T12_POSITION + 1]
+    sides = [side for side in (counted.left_mm, counted.right_mm) if side is not None]
+    ribbed = [side for side in (above.left_mm, above.right_mm) if side is not None]
+    process = any(SEEN_MM <= side <= PROCESS_MM for side in sides)
+    return process and max(sides) < RIB_MM and len(ribbed) == 2 and min(ribbed) >= RIB_MM

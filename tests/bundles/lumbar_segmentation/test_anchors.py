@@ -9,7 +9,7 @@ from lumbar_bundle.ribs import RibEvidence
 from lumbar_bundle.sacrum import SacrumFinding
 
 LONG, SHORT, UNSEEN = RibEvidence(80.0, 75.0), RibEvidence(20.0, 15.0), RibEvidence(None, None)
-ONE_SIDE = RibEvidence(80.0, None)
+ONE_SIDE, WAVERS = RibEvidence(80.0, None), RibEvidence(None, 28.0)
 SACRUM, NO_SACRUM = SacrumFinding(True), SacrumFinding(False, "no sacrum")
 
 
@@ -55,7 +55,9 @@ def ribs(without: int, with_ribs: int) -> list[RibEvidence]:
         (evidence([5, 6, 7], NO_SACRUM, ribs(0, 3)), None),
         (evidence([2, 3, 4, 5, 6], NO_SACRUM, [*ribs(3, 0), ONE_SIDE, UNSEEN]), None),
         (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, ribs(5, 2)), 0),
-        (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, ribs(6, 1)), 0),
+        (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, ribs(6, 1)), None),
+        (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, [*ribs(5, 0), WAVERS, LONG]), None),
+        (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, [*ribs(5, 0), ONE_SIDE, LONG]), 0),
         (evidence([0, 1, 2, 3, 4, 5, 6], SACRUM, ribs(4, 3)), None),
         (evidence([0, 1, 3, 4, 5, 6, 7], SACRUM, ribs(6, 1), sure=0.3), None),
     ],
@@ -71,7 +73,9 @@ def ribs(without: int, with_ribs: int) -> list[RibEvidence]:
         "all with ribs",
         "one rib, on one side",
         "both anchors",
-        "short twelfth rib, names right",
+        "sixth lumbar body, or no twelfth ribs",
+        "the same, one side unseen",
+        "a twelfth rib on one side",
         "lumbar rib",
         "short twelfth rib, names unsure",
     ],

@@ -156,6 +156,18 @@ def test_fractures_are_named_and_move_no_other_level(broken):
         assert heights.worst(lost[level]) == pytest.approx(expected, abs=0.01), level
 
 
+def test_a_body_outlined_too_high_accuses_no_other():
+    """T11, a third too high in front, was the only reference left: four sound levels looked low."""
+    bodies = scaled(1.0)
+    high = asdict(bodies["T11"])
+    bodies["T11"] = Heights(high["anterior"] * 1.36, high["middle"] * 1.1, high["posterior"])
+    bodies["T12"] = squeezed(bodies["T12"], 0.4, 0.3, 0.0)
+    lost = heights.losses(bodies)
+    assert heights.worst(lost["T12"]) == pytest.approx(0.4, abs=0.01)
+    for level in ("L1", "L2", "L3", "L4", "L5"):
+        assert heights.worst(lost[level]) < 0.01, level
+
+
 def test_a_crushed_body_has_lost_height_everywhere():
     bodies = scaled(1.0)
     bodies["L3"] = squeezed(bodies["L3"], 0.45, 0.45, 0.45)
