@@ -25,7 +25,9 @@ _SAME_NAME = (
 )
 """What a level's block and the columns call the same."""
 
-_PATIENT = ("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category")
+_PATIENT = ("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category", "borderline")
+
+_MEAN_ENDS = ("mean_low_95_mg_cm3", "mean_high_95_mg_cm3")
 
 _PLACES = ("anterior", "middle", "posterior")
 
@@ -37,9 +39,11 @@ COLUMNS = (
     *(f"height_loss_{place}" for place in _PLACES),
     "fracture_grade",
     *_PATIENT,
+    *_MEAN_ENDS,
+    *("kvp", "calibration", "scan_warnings"),
 )
-"""Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; the last three are the
-patient's and stand in each of its rows."""
+"""Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; from the mean on they
+are the patient's and the scan's and stand in each of its rows."""
 
 SEPARATOR = ";"
 """Between several reasons in one cell."""
@@ -62,6 +66,12 @@ def of_report(
     patient = report["patient"]
     shared = {"case": report["case"], "input": source, "status": status, "reason": reason}
     shared |= {key: patient[key] for key in _PATIENT}
+    shared |= dict(zip(_MEAN_ENDS, patient["mean_interval_95_mg_cm3"] or (None, None), strict=True))
+    shared |= {
+        "kvp": report["input"]["kvp"],
+        "calibration": (report["calibration"] or {}).get("id"),
+        "scan_warnings": SEPARATOR.join(report["qc"]["warnings"]) or None,
+    }
     return [_row(shared, name, report["levels"][name]) for name in MEASURED_LEVELS]
 
 
@@ -75,7 +85,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write rows as CSV with a head; None becomes an empty cell.
 
     >>> table(of_failure("a", "a.nii.gz", "failed", "no NIfTI")).splitlines()[1]
-    'a,a.nii.gz,failed,no NIfTI,,,,,,,,,,,,,,,,,,,,'
+    'a,a.nii.gz,failed,no NIfTI,,,,,,,,,,,,,,,,,,,,,,,,,,'
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

@@ -20,7 +20,9 @@ CAPTION = "Density, HU, height and name of each level"
 NOTE = (
     "Bone: the trabecular HU that density is read from, without dense foci. Median and spread "
     "(standard deviation): of the patch that the pictures show. Noise: in soft tissue near the "
-    "body. Height lost: share of the expected height in front / in the middle / behind. A dash: "
+    "body. Height lost: share of the expected height in front / in the middle / behind. Names are "
+    "counted from the sacrum; one person in twenty has a sixth lumbar vertebra, which moves all of "
+    "them by one and which only ribs in the field can tell. A dash: "
     "not measured."
 )
 
@@ -38,7 +40,14 @@ def table(report: Mapping[str, Any]) -> str:
     network = any(level["bmd_cnn_mg_cm3"] is not None for level in levels.values())
     head = ["Level", "Density, mg/cm³ HA", "95 % interval", "Density, mg/cm³ K₂HPO₄"]
     head += ["Network, mg/cm³ HA", "HU-linear, mg/cm³ HA"] if network else []
-    head += ["Bone, HU", "Median, HU", "Spread, HU", "Noise, HU", "Height lost, %", "Name certain"]
+    head += [
+        "Bone, HU",
+        "Median, HU",
+        "Spread, HU",
+        "Noise, HU",
+        "Height lost, %",
+        "Name, probability",
+    ]
     cells = "".join(f'<th scope="col">{escape(cell)}</th>' for cell in [*head, "Remarks"])
     body = "\n".join(_row(name, level, network) for name, level in levels.items())
     foot = _mean(report["patient"], len(head))

@@ -122,7 +122,8 @@ def _measure_bodies(scan: Scan, result: Mapping[str, Any], found: Findings) -> N
     found.losses = heights.losses(found.heights)
     places = bodies.points_mm(instances, grid, names)
     found.dense = metal.found(scan.hu, scan.affine, places)
-    found.aorta = aorta.find(scan.hu, scan.affine, places)
+    if any(name in MEASURED_LEVELS for name in names):  # else nobody knows what lies before them
+        found.aorta = aorta.find(scan.hu, scan.affine, places)
 
 
 @contextmanager

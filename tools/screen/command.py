@@ -55,7 +55,8 @@ def screen(
     only.
 
     Args:
-        input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line.
+        input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line
+            (relative ones start from its own folder).
         out: Folder to write; the same command given again does what is missing.
         device: Where the networks run; auto takes the graphics card if there is one.
         kvp: Tube voltage, kV, of scans that do not say it, such as NIfTI files; without it 120 kV

@@ -26,6 +26,8 @@ ERODED = 2
 LEAST_MM3 = 20_000.0
 #: Air is even: lungs spread more than this (1.48 times the median absolute deviation), HU.
 EVEN_HU = 45.0
+#: Of what lies outside the patient at least this share is air, percent; the rest may be a table.
+AIR_PERCENT = 10.0
 #: A single value that this share of the dark region has exactly is filling, not measured air.
 FILLING_SHARE = 0.2
 #: Every patient has fat, so that one voxel in a hundred is darker than this, HU; a volume without
@@ -64,7 +66,11 @@ def air_hu(image: np.ndarray, affine: np.ndarray) -> float | None:
         return None
     middle = float(np.median(measured))
     spread = 1.4826 * float(np.median(np.abs(measured - middle)))
-    return middle if spread <= EVEN_HU else None
+    if spread > EVEN_HU:
+        return None
+    # A narrow field shows more of the table's foam, 50 to 100 HU brighter, than of the air.
+    darkest = float(np.percentile(measured, AIR_PERCENT))
+    return float(np.median(measured[np.abs(measured - darkest) <= EVEN_HU]))
 
 
 def _thinned(image: np.ndarray, affine: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

@@ -104,7 +104,11 @@ def _read_file(path: Path, pixels: bool) -> pydicom.FileDataset:
     try:
         return pydicom.dcmread(path, stop_before_pixels=not pixels)
     except FileNotFoundError:
-        raise CaseError(path, "does not exist", "give the path again") from None
+        raise CaseError(
+            path,
+            "does not exist",
+            "give the path again; in a list, paths start from its own folder",
+        ) from None
     except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
         problem = "is neither NIfTI nor readable DICOM, or is cut off"
         raise CaseError(path, problem, "copy it again from the archive") from error

@@ -50,7 +50,11 @@ def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
     results = Path(output_dir).resolve() if output_dir is not None else None
     given = _Given()
     _collect(image, results, given)
-    files = list(dict.fromkeys([*given.named, *given.found]))
+    # One file spelt in two ways is one case, called as it was spelt first.
+    spelt: dict[Path, Path] = {}
+    for path in (*given.named, *given.found):
+        spelt.setdefault(path.resolve(), path)
+    files = list(spelt.values())
     cases: list[Case] = []
     rest = []
     for path in files:

@@ -223,3 +223,10 @@ def test_a_broken_dicom_file_is_reported_as_a_case_of_its_own(tmp_path: Path) ->
     assert broken["case"] == series_name(str(tmp_path / "Doe.dcm"))
     with pytest.raises(CaseError, match=r"Doe\.dcm: .*cut off; copy it again"):
         LoadImageCT()(broken["image"])
+
+
+def test_one_file_spelt_in_two_ways_is_one_case(tmp_path):
+    write_nifti(tmp_path / "a" / "scan.nii.gz")
+    listed = tmp_path / "list.txt"
+    listed.write_text("a/scan.nii.gz\na/../a/scan.nii.gz\n")
+    assert [case["case"] for case in find_cases(str(listed))] == ["scan"]

@@ -20,6 +20,13 @@ def test_a_row_for_each_level() -> None:
     assert float(second["bmd_hu_linear_mg_cm3"]) == 98.0
     assert (float(second["bmd_low_95_mg_cm3"]), float(second["bmd_high_95_mg_cm3"])) == (88, 108)
     assert second["category"] == "osteopenia"
+    for row in found:
+        low, high = report["patient"]["mean_interval_95_mg_cm3"]
+        assert (float(row["mean_low_95_mg_cm3"]), float(row["mean_high_95_mg_cm3"])) == (low, high)
+        assert row["borderline"] == str(report["patient"]["borderline"])
+        assert row["kvp"] == str(report["input"]["kvp"] or "")
+        assert row["calibration"] == report["calibration"]["id"]
+        assert row["scan_warnings"] == ";".join(report["qc"]["warnings"])
     assert last["level_status"] == "refused"
     assert last["reasons"] == "touches_border"
 
@@ -29,6 +36,7 @@ def test_what_does_not_exist_is_empty_never_zero() -> None:
     report = made_up.refused("no_anchor", levels=levels)
     for row in read(rows.table(rows.of_report(report, "a.nii.gz", "refused", "no_anchor"))):
         known = {key for key, cell in row.items() if cell}
+        known -= {"kvp", "calibration", "scan_warnings"}  # what is known of the scan itself
         assert known == {"case", "input", "status", "reason", "level", "level_status", "reasons"}
 
 

@@ -66,9 +66,12 @@ def measured(monkeypatch):
         if said != "failed":
             level = dict.fromkeys(COLUMNS) | {"status": "measured", "reasons": [], "warnings": []}
             level |= {"bmd_interval_95_mg_cm3": None, "height_loss": None}
-            patient = dict.fromkeys(("mean_bmd_mg_cm3", "mean_bmd_k2hpo4_mg_cm3", "category"))
+            patient = dict.fromkeys((*COLUMNS, "mean_interval_95_mg_cm3"))
             report = {
                 "case": case.name,
+                "input": {"kvp": None},
+                "calibration": None,
+                "qc": {"warnings": []},
                 "patient": patient,
                 "levels": dict.fromkeys(LEVELS, level),
             }

@@ -94,3 +94,19 @@ def test_scales_of_the_real_scans(shared_data):
         found[name] = scale.air_hu(np.asarray(ct.dataobj), ct.affine)
     assert found["lumbar_ct_3mm"] == pytest.approx(-1000, abs=30)
     assert found["l3_crop"] is None
+
+
+@pytest.mark.parametrize("foam", [0.0, 0.5, 0.8])
+def test_a_tables_foam_is_not_taken_for_air(foam):
+    """A slab about the spine shows more table than air; it was refused for its scale."""
+    rng = np.random.default_rng(0)
+    image = np.full((60, 100, 60), 40.0)
+    image[:, :40] = -1000.0
+    image[:, 2 : 2 + round(38 * foam)] = -930.0
+    image[:, 60:] = -105.0
+    image += rng.normal(0, 15, image.shape)
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    air = scale.air_hu(image, affine)
+    if foam != 0.5:  # half and half is too uneven to tell
+        assert air == pytest.approx(-1000, abs=12)
+    assert scale.problem(image, affine) is None
