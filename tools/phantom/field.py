@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.patient import Patient
 from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
-from tools.phantom.recipe import CHEST_FIELDS
+from tools.phantom.recipe_rules import CHEST_FIELDS
 from tools.phantom.truth import rim_points
 from tools.volumes import Grid
 
