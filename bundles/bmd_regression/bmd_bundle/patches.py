@@ -12,6 +12,7 @@ S2's axial slice. HU are interpolated linearly from the CT's own voxels and not 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -20,19 +21,18 @@ from bmd_bundle import noise as noises
 from bmd_bundle import slab as slabs
 from bmd_bundle.body_frame import Body, PatchError, fit
 from bmd_bundle.geometry import bounds, to_index, to_world
-from bmd_bundle.placing import Place, place
+from bmd_bundle.layout import (
+    MARGIN_MM,
+    PIXELS,
+    SIZE_MM,
+    SLICE_STEP_MM,
+    Layout,
+    Settings,
+    lay_out,
+)
 
-__all__ = ["Patch", "PatchError", "extract"]
+__all__ = ["Patch", "PatchError", "extract", "sample"]
 
-#: Edge of the patch, mm (S2's 32 pixels on fields of 200 to 350 mm are 12 to 22 mm).
-SIZE_MM = 20.0
-#: Pixels along an edge (S2).
-PIXELS = 32
-#: Least distance of the patch from the body's surface, mm: outside the cortex and its blur, and as
-#: far as an outline may err.
-MARGIN_MM = 5.0
-#: Distance of the outer slices from the middle one, mm (S2: 1 mm reconstruction interval).
-SLICE_STEP_MM = 1.0
 #: The trabecular core begins this far inside the surface, mm: QCT regions leave the cortex out.
 CORE_DEPTH_MM = 3.0
 #: With thick voxels it begins half a voxel behind the cortex as CT blurs it, mm.
@@ -110,9 +110,10 @@ def extract(
     pixels: int = PIXELS,
     margin_mm: float = MARGIN_MM,
     slice_step_mm: float = SLICE_STEP_MM,
+    slice_thickness_mm: float | None = None,
     tilt: bool = True,
 ) -> Patch:
-    """Take the trabecular patch of one level.
+    """Take the trabecular patch of one level and measure what it holds.
 
     Args:
         image: CT in HU, [X, Y, Z], any orientation, spacing and obliquity.
@@ -122,6 +123,8 @@ def extract(
         pixels: Samples along an edge.
         margin_mm: Least distance to the body's surface, mm.
         slice_step_mm: Distance of the outer slices from the middle one, mm.
+        slice_thickness_mm: Each slice is the mean over this height, mm; where the body is too low,
+            step and thickness shrink together. None: single planes, as in S2.
         tilt: Whether the patch lies parallel to the mean endplate, or in the patient's axial plane.
 
     Returns:
@@ -132,40 +135,23 @@ def extract(
             or the CT does not show the patch, or too coarsely (`no_axial_data`).
         ValueError: Image and mask are not volumes of one shape, or a setting is not positive.
     """
-    affine = np.asarray(affine, dtype=float)
-    if image.ndim != 3 or image.shape != body.shape:
-        raise ValueError(f"image {image.shape} and mask {body.shape} are not volumes of one grid")
-    if min(size_mm, slice_step_mm) <= 0 or pixels < 2 or margin_mm < 0:
-        raise ValueError(
-            "size_mm and slice_step_mm must be above 0, margin_mm at least 0, pixels at least 2"
-        )
-    body = np.asarray(body, dtype=bool)
-    _refuse_coarse(affine, image.shape)
-    try:
-        shape = fit(body, affine)
-        axes = shape.frame.axes if tilt else np.eye(3)
-        found = place(shape, axes, size_mm, margin_mm, slice_step_mm)
-    except PatchError as error:
-        if _touches_edge(body):
-            text = f"the CT shows only a part of the body: {error}"
-            raise PatchError("no_axial_data", text) from error
-        raise
-    patch_affine = _affine(found, pixels, slice_step_mm)
-    points = to_world(
-        patch_affine, np.moveaxis(np.indices((3, pixels, pixels)), 0, -1).astype(float)
-    )
+    affine, body = np.asarray(affine, dtype=float), np.asarray(body, dtype=bool)
+    settings = Settings(size_mm, pixels, margin_mm, slice_step_mm, slice_thickness_mm, tilt)
+    shape, layout = locate(image, affine, body, settings)
+    found, axes = layout.place, layout.place.axes
+    points = layout.points()
     values, squares = _read(image, affine, points)
     depth = shape.depth_at(points)
     found_noise = noises.measure(image, affine, found.centre_mm, body)
     slab = slabs.read(image, affine, shape, axes, margin_mm)
-    extent = np.array([found.size_mm, found.size_mm, 3 * slice_step_mm])
+    extent = np.array([found.size_mm, found.size_mm, layout.height_mm])
 
     def error_over(extent_mm: np.ndarray) -> float | None:
         return noises.standard_error(found_noise, axes, extent_mm) if found_noise else None
 
     return Patch(
-        hu=values.astype(np.float32),
-        affine=patch_affine,
+        hu=layout.slices(values),
+        affine=layout.affine,
         size_mm=found.size_mm,
         margin_mm=float(depth.min()),
         tilt_deg=float(np.degrees(np.arccos(np.clip(axes[2, 2], -1, 1)))),
@@ -182,14 +168,57 @@ def extract(
     )
 
 
-def _affine(found: Place, pixels: int, slice_step_mm: float) -> np.ndarray:
-    """Matrix from patch indices (slice, row, column) to RAS+ mm."""
-    right, forward, up = found.axes
-    step = found.size_mm / pixels
-    affine = np.eye(4)
-    affine[:3, :3] = np.column_stack([up * slice_step_mm, -forward * step, -right * step])
-    affine[:3, 3] = found.centre_mm - affine[:3, :3] @ [1.0, (pixels - 1) / 2, (pixels - 1) / 2]
-    return affine
+def sample(
+    image: np.ndarray, affine: np.ndarray, body: np.ndarray, border: int = 0, **settings: Any
+) -> np.ndarray:
+    """Take the trabecular patch of one level with a border, without measuring anything.
+
+    Args:
+        image: CT in HU, [X, Y, Z].
+        affine: 4x4 voxel to RAS+ millimetre matrix.
+        body: Mask of the level's whole vertebral body, bool [X, Y, Z].
+        border: Further samples on each side, which may lie nearer to the body's surface.
+        **settings: `size_mm` and so on, as in `extract`.
+
+    Returns:
+        HU, float32 [3, P + 2 border, P + 2 border].
+
+    Raises:
+        PatchError: As `extract`.
+        ValueError: As `extract`.
+    """
+    affine, body = np.asarray(affine, dtype=float), np.asarray(body, dtype=bool)
+    _, layout = locate(image, affine, body, Settings(**settings))
+    values, _ = _read(image, affine, layout.points(border), inner=layout.points())
+    return layout.slices(values)
+
+
+def locate(
+    image: np.ndarray, affine: np.ndarray, body: np.ndarray, settings: Settings
+) -> tuple[Body, Layout]:
+    """Find a body's axes and the place of the patch in it.
+
+    Args:
+        image: CT, [X, Y, Z]; only its shape counts.
+        affine: 4x4 voxel to RAS+ millimetre matrix.
+        body: Mask, bool [X, Y, Z].
+        settings: Size and slices.
+
+    Raises:
+        PatchError: As `extract`.
+        ValueError: As `extract`.
+    """
+    if image.ndim != 3 or image.shape != body.shape:
+        raise ValueError(f"image {image.shape} and mask {body.shape} are not volumes of one grid")
+    _refuse_coarse(affine, image.shape)
+    try:
+        shape = fit(body, affine)
+        return shape, lay_out(shape, settings)
+    except PatchError as error:
+        if _touches_edge(body):
+            text = f"the CT shows only a part of the body: {error}"
+            raise PatchError("no_axial_data", text) from error
+        raise
 
 
 def _refuse_coarse(affine: np.ndarray, shape: tuple[int, ...]) -> None:
@@ -212,19 +241,21 @@ def _touches_edge(body: np.ndarray) -> bool:
 
 
 def _read(
-    image: np.ndarray, affine: np.ndarray, points: np.ndarray
+    image: np.ndarray, affine: np.ndarray, points: np.ndarray, inner: np.ndarray | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Interpolate HU and squared HU at places [..., 3], or refuse what the CT does not show.
 
     The squares, averaged, give the spread of the CT's own voxels with the weights of the mean:
-    interpolated HU are smoother than these.
+    interpolated HU are smoother than these. `inner` are the places that the CT must show, if not
+    all: beyond its edge the outermost voxels go on.
     """
     index = to_index(affine, points)
-    beyond = np.maximum(-index, index - (np.array(image.shape) - 1))
+    needed = index if inner is None else to_index(affine, inner)
+    beyond = np.maximum(-needed, needed - (np.array(image.shape) - 1))
     if beyond.max() > EDGE_VOXELS:
         raise PatchError("no_axial_data", "the CT does not cover the middle of the body")
     low = np.clip(np.floor(index.min(axis=(0, 1, 2))).astype(int), 0, np.array(image.shape) - 1)
-    high = np.ceil(index.max(axis=(0, 1, 2))).astype(int) + 1
+    high = np.maximum(np.ceil(index.max(axis=(0, 1, 2))).astype(int), low) + 1
     part = np.asarray(image[tuple(map(slice, low, high))], dtype=np.float64)
     if not np.isfinite(part).all():
         raise PatchError("no_axial_data", "the CT holds no numbers in the middle of the body")

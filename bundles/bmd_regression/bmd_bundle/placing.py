@@ -16,6 +16,8 @@ STEP_MM = 0.5
 MOST_SHIFT_MM = 3.0
 #: A smaller square is no patch, mm: it would hold a quarter of the usual area and less.
 LEAST_SIZE_MM = 10.0
+#: A patch reaches at least this far up and down, mm: S2's slices.
+LEAST_REACH_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,8 @@ class Place:
     size_mm: float
 
 
-def place(
-    body: Body, axes: np.ndarray, size_mm: float, margin_mm: float, slice_step_mm: float
-) -> Place:
-    """Put a square of three slices into a body.
+def place(body: Body, axes: np.ndarray, size_mm: float, margin_mm: float, reach_mm: float) -> Place:
+    """Put a square with what lies above and below it into a body.
 
     It keeps its size where a shift of at most `MOST_SHIFT_MM` within its plane lets it, else it is
     as large as fits; of all places the one nearest the body's middle is taken.
@@ -46,7 +46,7 @@ def place(
         axes: Rows right, forward, up of the patch, [3, 3].
         size_mm: Largest edge, mm.
         margin_mm: Least distance to the body's surface, mm.
-        slice_step_mm: Distance of the outer slices from the middle one, mm.
+        reach_mm: Distance of the outermost planes from the middle one, mm.
 
     Raises:
         PatchError: `patch_outside_body` if not even a square of `LEAST_SIZE_MM` fits.
@@ -56,7 +56,7 @@ def place(
     u, v = np.meshgrid(offsets, offsets, indexing="ij")
     plane = body.frame.centre_mm + u[..., None] * axes[0] + v[..., None] * axes[1]
     depth = np.min(
-        [body.depth_at(plane + lift * slice_step_mm * axes[2]) for lift in (-1, 0, 1)], axis=0
+        [body.depth_at(plane + lift * reach_mm * axes[2]) for lift in (-1, 0, 1)], axis=0
     )
     away = np.hypot(u, v)
     away[away > MOST_SHIFT_MM] = np.inf
@@ -69,6 +69,39 @@ def place(
             return Place(plane[at], axes, size)
     text = f"no square of {min(size_mm, LEAST_SIZE_MM):g} mm keeps {margin_mm:g} mm to the surface"
     raise PatchError("patch_outside_body", text)
+
+
+def place_deep(
+    body: Body, axes: np.ndarray, size_mm: float, margin_mm: float, reach_mm: float
+) -> tuple[Place, float]:
+    """Put a square into a body, as far up and down as costs it nothing of its size.
+
+    A body too low for the whole reach gets less of it, at the least `LEAST_REACH_MM`: it is refused
+    only where three thin slices would be.
+
+    Args:
+        body: The body.
+        axes: Rows right, forward, up of the patch, [3, 3].
+        size_mm: Largest edge, mm.
+        margin_mm: Least distance to the body's surface, mm.
+        reach_mm: Largest distance of the outermost planes from the middle one, mm.
+
+    Returns:
+        The place, and how far it reaches up and down, mm.
+
+    Raises:
+        PatchError: As `place`.
+    """
+    least = min(reach_mm, LEAST_REACH_MM)
+    flat = place(body, axes, size_mm, margin_mm, least)
+    for reach in np.arange(reach_mm, least, -STEP_MM):
+        try:
+            found = place(body, axes, size_mm, margin_mm, float(reach))
+        except PatchError:
+            continue
+        if found.size_mm >= flat.size_mm:
+            return found, float(reach)
+    return flat, least
 
 
 def _sizes(size_mm: float) -> np.ndarray:

@@ -15,18 +15,21 @@ import torch
 from monai.transforms import MapTransform, Transform
 from monai.utils import convert_to_numpy
 
-from bmd_bundle.patches import (
-    MARGIN_MM,
-    PIXELS,
-    SIZE_MM,
-    SLICE_STEP_MM,
-    Patch,
-    PatchError,
-    extract,
-)
+from bmd_bundle.augment import RandGrainyNoised, RandMinerald
+from bmd_bundle.layout import MARGIN_MM, PIXELS, SIZE_MM, SLICE_STEP_MM
+from bmd_bundle.levels import LEVEL_IDS
+from bmd_bundle.patches import Patch, PatchError, extract
+from bmd_bundle.training_patches import SplitLevelsd, ToReferenceBeamd, TrainingPatchesd
 
-#: Ids of label maps: L1 to L4.
-LEVEL_IDS = {"L1": 1, "L2": 2, "L3": 3, "L4": 4}
+__all__ = [
+    "RandGrainyNoised",
+    "RandMinerald",
+    "SplitLevelsd",
+    "ToReferenceBeamd",
+    "TrabecularPatches",
+    "TrabecularPatchesd",
+    "TrainingPatchesd",
+]
 
 
 class TrabecularPatches(Transform):
@@ -37,6 +40,7 @@ class TrabecularPatches(Transform):
         size_mm: Edge of a patch, mm; smaller where the body is.
         margin_mm: Least distance to the body's surface, mm.
         slice_step_mm: Distance of the outer slices from the middle one, mm.
+        slice_thickness_mm: Height over which a slice is averaged, mm; None for single planes.
         tilt: Whether patches lie parallel to the mean endplate, or in the patient's axial plane.
 
     Raises:
@@ -49,6 +53,7 @@ class TrabecularPatches(Transform):
         size_mm: float = SIZE_MM,
         margin_mm: float = MARGIN_MM,
         slice_step_mm: float = SLICE_STEP_MM,
+        slice_thickness_mm: float | None = None,
         tilt: bool = True,
     ) -> None:
         if len(size) != 2 or size[0] != size[1]:
@@ -58,6 +63,7 @@ class TrabecularPatches(Transform):
             "pixels": int(size[0]),
             "margin_mm": margin_mm,
             "slice_step_mm": slice_step_mm,
+            "slice_thickness_mm": slice_thickness_mm,
             "tilt": tilt,
         }
 

@@ -1,0 +1,144 @@
+"""Records of a datalist: a CT, its label map, and the density of each level that was measured.
+
+    {"image": "images/A0001.nii.gz", "mask": "labels/A0001.nii.gz",
+     "bmd": {"L1": 121.4, "L2": null}, "unit": "mg/cm3", "mineral": "HA", "reference": "QCT",
+     "kvp": 120, "patient_id": "A-0001", "scanner": "A"}
+
+Everything is learnt on hydroxyapatite; K2HPO4 is converted (`bmd_bundle.calibration.to_ha`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from monai.data import load_decathlon_datalist
+
+from bmd_bundle.calibration import KVP_RANGE, USUAL_KVP, to_ha
+from bmd_bundle.common import SettingError, case_name, parse_command_line
+from bmd_bundle.levels import LEVEL_IDS
+
+#: Unit of volumetric density.
+UNIT = "mg/cm3"
+#: Trabecular bone reads no less and no more than this, mg/cm³: pure fat marrow reads about -60, the
+#: densest healthy bodies about 300 (phantom's physics and published norms); cortex begins at 800.
+PLAUSIBLE_MG_CM3 = (-150.0, 800.0)
+
+Record = dict[str, Any]
+
+
+def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None) -> None:
+    """Refuse a datalist with an unusable record before anything is read.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        keys: Names of the lists that will be read.
+        argv: The command line, `sys.argv`; only one of `monai.bundle run` is judged. Other programs
+            meet a bad record when they read it.
+
+    Raises:
+        SystemExit: One line that names the file, the record, and the mend; status 1.
+    """
+    if not parse_command_line(argv or [])[1].keys() & {"config_file", "args_file"}:
+        return
+    try:
+        for key in keys:
+            read(datalist, key)
+    except SettingError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def measured_scans(datalist: str, key: str) -> list[Record]:
+    """Read the scans of a list of which at least one level was measured.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        key: Name of the list, such as "training".
+
+    Returns:
+        Records as `read` gives them.
+
+    Raises:
+        SettingError: As `read`; or no scan of the list was measured.
+    """
+    found = [record for record in read(datalist, key) if record["density"]]
+    if not found:
+        raise SettingError(f"{datalist}: no scan of the list '{key}' has a measured level")
+    return found
+
+
+def read(datalist: str, key: str) -> list[Record]:
+    """Read one list of a datalist.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        key: Name of the list, such as "training".
+
+    Returns:
+        Per scan `image` and `mask` (paths), `case` (its name), `density` (level -> mg/cm³ HA, of
+        the levels that were measured), `kvp` (kV; 120 where none is given), and the text of
+        `patient_id`, `scanner`, `mineral`, `reference`, where there.
+
+    Raises:
+        SettingError: The file or the list does not exist, or a record is unusable; one line.
+    """
+    if not Path(datalist).is_file():
+        raise SettingError(f"datalist: {datalist} does not exist")
+    try:
+        found = load_decathlon_datalist(datalist, data_list_key=key)
+    except ValueError:
+        raise SettingError(f"{datalist} holds no list '{key}', or is no JSON") from None
+    return [_record(one, f"{datalist}: {key} {number}") for number, one in enumerate(found)]
+
+
+def _record(given: Any, where: str) -> Record:
+    """Check one record; `where` names it in messages."""
+    if not isinstance(given, Mapping) or not {"image", "mask"} <= set(given):
+        raise SettingError(f'{where} needs "image" and "mask", the CT and its label map')
+    for name in ("image", "mask"):
+        if not Path(given[name]).exists():
+            raise SettingError(f"{where}: {name} {given[name]} does not exist")
+    kvp = given.get("kvp") or USUAL_KVP
+    low, high = KVP_RANGE
+    if isinstance(kvp, bool) or not isinstance(kvp, int | float) or not low <= kvp <= high:
+        raise SettingError(f"{where}: kvp {kvp!r} is no voltage from {low:g} to {high:g} kV")
+    texts = {
+        name: str(given[name])
+        for name in ("patient_id", "scanner", "mineral", "reference")
+        if given.get(name) is not None
+    }
+    return {
+        "image": str(given["image"]),
+        "mask": str(given["mask"]),
+        "case": case_name(given["image"]),
+        "density": _densities(given, where),
+        "kvp": float(kvp),
+        **texts,
+    }
+
+
+def _densities(given: Mapping[str, Any], where: str) -> dict[str, float]:
+    """Read the densities of a record, mg/cm³ HA."""
+    bmd = given.get("bmd") or {}
+    if not isinstance(bmd, Mapping) or not set(bmd) <= set(LEVEL_IDS):
+        raise SettingError(
+            f'{where}: "bmd" maps levels of {", ".join(LEVEL_IDS)} to mg/cm3 or null'
+        )
+    values = {level: value for level, value in bmd.items() if value is not None}
+    if not values:
+        return {}
+    unit, mineral = given.get("unit", UNIT), given.get("mineral")
+    if unit != UNIT or given.get("reference", "QCT") != "QCT":
+        raise SettingError(f"{where}: bmd must be QCT's in {UNIT}, not {unit} of DXA or another")
+    if mineral not in ("HA", "K2HPO4"):
+        raise SettingError(f'{where}: "mineral" is {mineral!r}; say HA or K2HPO4')
+    low, high = PLAUSIBLE_MG_CM3
+    for level, value in values.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not low <= value <= high:
+            raise SettingError(f"{where}: bmd of {level} is {value!r}, no density in {UNIT}")
+    convert = to_ha if mineral == "K2HPO4" else float
+    # In the order of the spine, so that a record means the same however it was written.
+    return {level: convert(values[level]) for level in LEVEL_IDS if level in values}
