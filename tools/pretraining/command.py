@@ -1,6 +1,7 @@
 """The ``pretrain`` command: phantoms, then the bundle's own training, then weights to ship.
 
     python -m tools pretrain lumbar_segmentation OUT --workers 2
+    python -m tools pretrain bmd_regression OUT --workers 2
 
 Each stage keeps what an earlier run of the same command finished: drawn patients, epochs, weights.
 """
@@ -25,8 +26,27 @@ from tools.phantom import recipe as recipes
 from tools.phantom.cohort import LARGEST_SEED, SETTINGS_FILE, TRUTH_FILE, phantom
 from tools.pretraining import export, training
 
-RECIPES: Mapping[str, str] = {"lumbar_segmentation": "lumbar_pretraining"}
-"""Bundle -> recipe of the phantoms that it is trained on."""
+
+@dataclass(frozen=True)
+class Patients:
+    """The phantoms that a bundle is trained on, unless the user says otherwise.
+
+    Attributes:
+        recipe: Packaged recipe.
+        cases: How many.
+        scanner: Who scans them: A, or R, every scan of which comes from another machine.
+    """
+
+    recipe: str
+    cases: int
+    scanner: str = "A"
+
+
+PATIENTS: Mapping[str, Patients] = {
+    "lumbar_segmentation": Patients("lumbar_pretraining", 480),
+    "bmd_regression": Patients("bmd_pretraining", 1200, scanner="R"),
+}
+"""Bundle -> its patients."""
 
 SETTINGS = "pretrain.json"
 TIMES = "seconds.json"
@@ -43,6 +63,7 @@ class Request:
         cases: Phantom patients.
         seed: Seed of patients and of the training.
         recipe: Recipe of the patients: a packaged name or a path.
+        scanner: Scanner of the patients.
         epochs: Epochs of the training.
         workers: Processes that draw.
         device: "cpu" or "cuda".
@@ -53,6 +74,7 @@ class Request:
     cases: int
     seed: int
     recipe: str
+    scanner: str
     epochs: int
     workers: int
     device: str
@@ -64,6 +86,7 @@ class Request:
             "cases": self.cases,
             "seed": self.seed,
             "recipe": recipes.load(self.recipe),
+            "scanner": self.scanner,
             "epochs": self.epochs,
             "device": self.device,
             "configs_sha256": training.configs_sha256(self.bundle),
@@ -73,7 +96,7 @@ class Request:
 def pretrain(
     bundle: str,
     out: Path,
-    cases: int = 480,
+    cases: int | None = None,
     seed: int = 0,
     epochs: int | None = None,
     recipe: str | None = None,
@@ -88,9 +111,10 @@ def pretrain(
     bundles/BUNDLE/models/.
 
     Args:
-        bundle: Name of the bundle: lumbar_segmentation.
+        bundle: Name of the bundle: lumbar_segmentation or bmd_regression.
         out: Folder to write, new or left by the same command.
-        cases: Phantom patients; 70 % of them train.
+        cases: Phantom patients, of whom 70 % train; by default 480 for lumbar_segmentation and 1200
+            for bmd_regression.
         seed: Number from which the patients and the training follow.
         epochs: Passes over the training patients; the bundle's pretrain.yaml by default.
         recipe: Recipe of the patients, a packaged name or a YAML file; the bundle's own by default.
@@ -135,7 +159,7 @@ def pretrain(
 def _check(
     bundle: str,
     out: Path,
-    cases: int,
+    cases: int | None,
     seed: int,
     epochs: int | None,
     recipe: str | None,
@@ -143,10 +167,12 @@ def _check(
     device: str,
 ) -> Request:
     """Complete the arguments of the command, or raise for the first that cannot be met."""
-    if bundle not in RECIPES:
-        known = ", ".join(RECIPES)
-        raise ValueError(f"no bundle {bundle!r} to train{nearest(bundle, RECIPES)}; known: {known}")
-    root = bundles.FOLDER / bundle
+    if bundle not in PATIENTS:
+        known = ", ".join(PATIENTS)
+        hint = nearest(bundle, PATIENTS)
+        raise ValueError(f"no bundle {bundle!r} to train{hint}; known: {known}")
+    root, usual = bundles.FOLDER / bundle, PATIENTS[bundle]
+    cases = usual.cases if cases is None else cases
     wanted = {"cases": (cases, 3), "workers": (workers, 1), "epochs": (epochs or 1, 1)}
     for name, (value, low) in wanted.items():
         if value < low or (name == "epochs" and epochs == 0):
@@ -160,7 +186,8 @@ def _check(
         out=out,
         cases=cases,
         seed=seed,
-        recipe=recipe or RECIPES[bundle],
+        recipe=recipe or usual.recipe,
+        scanner=usual.scanner,
         epochs=epochs or training.epochs(root),
         workers=workers,
         device=_device(out) if device == "auto" else device,
@@ -215,6 +242,7 @@ def _draw(request: Request) -> None:
         cases=request.cases,
         seed=request.seed,
         recipe=request.recipe,
+        scanner=request.scanner,
         workers=1 if on_card else request.workers,
         device=request.device,
     )

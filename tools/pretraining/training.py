@@ -25,6 +25,9 @@ CHECKPOINTS, EVENTS, CACHE = "checkpoints", "events", "cache"
 VALIDATION_TAG = "val_"
 """How the validation metric's name begins in TensorBoard's files."""
 
+ERROR_ENDINGS = ("_mae",)
+"""How the names of metrics end of which less is better."""
+
 ENVIRONMENT = {
     "MALLOC_MMAP_MAX_": "0",
     "MALLOC_TRIM_THRESHOLD_": str(2**36),
@@ -171,5 +174,5 @@ def validation(out: Path) -> dict[str, Any] | None:
         return None
     values = {event.step: event.value for event in events.Scalars(tag)}
     last = max(values)
-    best = max(values.values())
+    best = (min if tag.endswith(ERROR_ENDINGS) else max)(values.values())
     return {"metric": tag, "value": values[last], "epoch": last, "best": best}

@@ -109,7 +109,14 @@ def test_training_is_the_stock_run_on_the_cohort(stages, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     pretrain(Path("out"), seed=5, workers=2)
     assert stages.drawn == [
-        {"cases": 4, "seed": 5, "recipe": "lumbar_pretraining", "workers": 2, "device": "cpu"}
+        {
+            "cases": 4,
+            "seed": 5,
+            "recipe": "lumbar_pretraining",
+            "scanner": "A",
+            "workers": 2,
+            "device": "cpu",
+        }
     ]
     (ids,) = stages.trained
     assert ids["--dataset_dir"] == str(tmp_path / "out" / "cohort")
