@@ -1,25 +1,53 @@
 """What every bundle of this project needs, in one file; it is byte-identical in each of them.
 
-* `check` refuses a misspelt setting, which MONAI's runner would silently ignore.
-* `Spacingd` is MONAI's, made safe against text under keys such as `image_path`.
-* `case_name` and `write_json` name and write what a run leaves behind.
+1. `check` refuses a misspelt setting, which MONAI's runner would silently ignore.
+2. `Spacingd` is MONAI's, made safe against text under keys such as `image_path`; `case_name` and
+   `write_json` name and write what a run leaves behind.
+3. `CaseDataset` and `CaseEvaluator`: one bad case does not stop the others.
+4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `handlers_of_rank`: processes
+   that train together.
+5. `group_series`, `read_volume`, `LoadImageCTd`, `CheckCTd`: NIfTI and DICOM become one volume in
+   HU, or one line that says why not.
+6. `find_cases`, `datalist_cases`: what the user gives becomes a list of named cases.
 """
+
+from __future__ import annotations
 
 import difflib
 import glob
 import hashlib
 import json
+import logging
+import math
 import os
+import random
+import re
 import tempfile
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import fire.parser
+import ignite.distributed as idist
+import nibabel as nib
+import numpy as np
 import pydicom
+import torch
 import yaml
+from ignite.engine import Engine, Events
+from ignite.handlers import Checkpoint, DiskSaver
 from monai import transforms
 from monai.bundle import ConfigParser
+from monai.config import KeysCollection
+from monai.data import Dataset, MetaTensor, NibabelReader, load_decathlon_datalist
+from monai.engines import SupervisedEvaluator
+from monai.handlers import CheckpointLoader, StatsHandler, TensorBoardHandler
+from monai.transforms import LoadImaged, MapTransform, Randomizable, Transform
+from pydicom.errors import InvalidDicomError
+
+logger = logging.getLogger(__name__)
 
 #: Arguments of `python -m monai.bundle run` and `run_workflow` themselves, which are no ids.
 RUNNER_ARGUMENTS = frozenset(
@@ -337,3 +365,1077 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+# --------------------------------------------------------------------------------------------------
+# One bad case does not stop the others: it becomes a failure, and the run goes on.
+#
+# `CaseDataset` turns what goes wrong while a case is read into a small item with a `failure`, and
+# `CaseEvaluator` carries such items past the network; each bundle's handlers write them down.
+# --------------------------------------------------------------------------------------------------
+
+#: Key of the one-line reason in an item, a batch or an output that failed.
+FAILURE = "failure"
+#: Keys of text that a failed item keeps, so that handlers can name it and find its reference.
+KEPT = ("case", "kind", "label")
+#: What an item without a name is called.
+UNNAMED = "case"
+
+
+class CaseError(ValueError):
+    """An input that cannot be used, in one line: the file, what is wrong with it, and the mend.
+
+    Args:
+        path: The file or folder.
+        problem: What is wrong with it.
+        mend: What the user can do.
+
+    Attributes:
+        reason: Problem and mend without the path, which may name a patient.
+    """
+
+    def __init__(self, path: Any, problem: str, mend: str) -> None:
+        super().__init__(f"{path}: {problem}; {mend}")
+        self.reason = f"{problem}; {mend}"
+
+
+def describe(error: BaseException) -> str:
+    """Put an error in one line that names no file.
+
+    MONAI wraps what a transform raises; the `CaseError` at the root is what the user needs.
+    """
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, CaseError):
+            return cause.reason
+        last, cause = cause, cause.__cause__
+    first = (str(last).splitlines() or [""])[0]
+    return f"unexpected {type(last).__name__}: {first}; see the log"
+
+
+def log_failure(case: str, error: Exception) -> None:
+    """Log a failed case: one line for a known problem, the whole trace for any other."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, CaseError):
+        cause = cause.__cause__
+    if cause is not None:
+        logger.error("%s failed: %s", case, cause)
+    else:
+        logger.error("%s failed unexpectedly", case, exc_info=error)
+
+
+class CaseDataset(Dataset):
+    """Cases to read, of which each may fail on its own.
+
+    Args:
+        data: One dictionary per case, with its name under "case".
+        transform: What reads and prepares a case.
+    """
+
+    def __init__(self, data: Sequence[Mapping[str, Any]], transform: Callable) -> None:
+        super().__init__(data=data, transform=transform)
+
+    def _transform(self, index: int) -> Any:
+        """Prepare case number `index`, or say in a small item why that failed."""
+        try:
+            return super()._transform(index)
+        except Exception as error:  # whatever one case does, the others go on
+            item = self.data[index]
+            log_failure(str(item.get("case", UNNAMED)), error)
+            kept = {key: str(item[key]) for key in KEPT if key in item}
+            return {"case": UNNAMED} | kept | {FAILURE: describe(error)}
+
+
+class CaseEvaluator(SupervisedEvaluator):
+    """MONAI's evaluator, for batches of one case of which each may fail on its own.
+
+    The output of a failed case is a list of one dictionary with "case", "failure" and whatever
+    other text the case carried; network, postprocessing and metrics never see it.
+    """
+
+    def _iteration(self, engine: SupervisedEvaluator, batchdata: dict[str, Any]) -> Any:
+        """Run one case through network and postprocessing, or hand its failure on."""
+        if FAILURE in batchdata:
+            self._fail(engine, batchdata, batchdata[FAILURE][0])
+            return engine.state.output
+        try:
+            return super()._iteration(engine, batchdata)
+        except Exception as error:  # whatever one case does, the others go on
+            log_failure(str(batchdata.get("case", [UNNAMED])[0]), error)
+            self._fail(engine, batchdata, describe(error))
+            return engine.state.output
+
+    @staticmethod
+    def _fail(engine: SupervisedEvaluator, batch: Mapping[str, Any], reason: str) -> None:
+        """Make the failure the output of this iteration."""
+        # The label is text only when reading failed before it was loaded.
+        text = {key: batch[key][0] for key in KEPT if isinstance(batch.get(key), list)}
+        output = {"case": UNNAMED} | text | {FAILURE: reason}
+        if isinstance(batch.get("label"), torch.Tensor):
+            output["label"] = batch["label"][0]
+        engine.state.output = [output]
+
+
+def image_only_batch(
+    batchdata: Mapping[str, Any],
+    device: str | torch.device | None = None,
+    non_blocking: bool = False,
+    **kwargs: Any,
+) -> tuple[torch.Tensor, None]:
+    """Take only the image to the device: the reference stays where metrics are computed.
+
+    Args:
+        batchdata: Batch with "image".
+        device: Where the network is.
+        non_blocking: Whether the copy may overlap with the host.
+        **kwargs: Passed on to `Tensor.to`.
+    """
+    return batchdata["image"].to(device=device, non_blocking=non_blocking, **kwargs), None
+
+
+# --------------------------------------------------------------------------------------------------
+# Stopped training goes on as if it had not stopped: all state in one file, one seed per epoch.
+# --------------------------------------------------------------------------------------------------
+
+#: What `CheckpointSaver` calls the checkpoints it writes at the end of an epoch.
+_EPOCH_FILE = re.compile(r"_epoch=(\d+)\.pt$")
+
+
+def newest_checkpoint(folder: str) -> str | None:
+    """Find the checkpoint with the highest epoch.
+
+    Args:
+        folder: Folder of checkpoints; may not exist yet.
+
+    Returns:
+        Path of the checkpoint, or None if there is none.
+    """
+    found = {
+        int(match.group(1)): path
+        for path in Path(folder).glob("*.pt")
+        if (match := _EPOCH_FILE.search(path.name))
+    }
+    return str(found[max(found)]) if found else None
+
+
+class ResumableCheckpoints:
+    """Ignite handler that writes all state after each epoch and, if asked to, starts from it.
+
+    The trainer's own state belongs to it, which a config cannot name inside the trainer's handlers.
+
+    Args:
+        folder: Folder of the checkpoints.
+        state: What to save by name: network, optimiser, scheduler …
+        resume: Whether to go on from the newest checkpoint, if there is one.
+        interval: Epochs between checkpoints.
+        kept: Checkpoints kept, the newest ones.
+        device: Device to load to.
+    """
+
+    def __init__(
+        self,
+        folder: str,
+        state: Mapping[str, Any],
+        resume: bool = False,
+        interval: int = 1,
+        kept: int = 2,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.folder, self.state, self.resume = folder, dict(state), resume
+        self.interval, self.kept, self.device = interval, kept, device
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer."""
+        whole = {**self.state, "trainer": engine}
+        if self.resume and (path := newest_checkpoint(self.folder)) is not None:
+            # MONAI's type hint is narrower than what torch takes.
+            device: Any = self.device
+            CheckpointLoader(path, whole, map_location=device).attach(engine)
+        # MONAI's CheckpointSaver writes under the final name: killed meanwhile, it leaves a torso.
+        saver = Checkpoint(
+            whole,
+            DiskSaver(self.folder, require_empty=False, atomic=True),
+            filename_prefix="checkpoint",
+            filename_pattern="{filename_prefix}_epoch={global_step}.pt",
+            global_step_transform=lambda trainer, _: trainer.state.epoch,
+            n_saved=self.kept,
+        )
+        engine.add_event_handler(Events.EPOCH_COMPLETED(every=self.interval), saver)
+
+
+class EpochSeed:
+    """Ignite handler that seeds everything random anew at the start of each epoch.
+
+    Epoch n is then the same whether the epochs before it were run just now or before a stop. It
+    holds for loading without workers; workers get their seeds from the same numbers, but which
+    worker loads what may differ.
+
+    Args:
+        seed: The run's seed.
+        transform: Random transform of the training data, usually a `Compose`.
+    """
+
+    def __init__(self, seed: int, transform: Any = None) -> None:
+        self.seed = seed
+        self.transform = transform
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Seed torch, NumPy, Python and the transform by seed, epoch and process."""
+        # Processes that train together must not all draw the same changes.
+        parts = [self.seed, engine.state.epoch, idist.get_rank()]
+        number = int(np.random.SeedSequence(parts).generate_state(1)[0])
+        torch.manual_seed(number)
+        np.random.seed(number)  # noqa: NPY002 - third-party transforms draw from it
+        random.seed(number)
+        if isinstance(self.transform, Randomizable):
+            self.transform.set_random_state(seed=number)
+
+
+# --------------------------------------------------------------------------------------------------
+# What the processes of one distributed run share out among themselves.
+# --------------------------------------------------------------------------------------------------
+
+#: Handlers that only report; one process reports for all.
+REPORTING = (StatsHandler, TensorBoardHandler)
+
+
+def handlers_of_rank(handlers: Sequence[Any]) -> list[Any]:
+    """Leave the printing and plotting to the first process.
+
+    All processes keep the others: a checkpoint saver or a metric that one of them lacks would leave
+    the rest waiting for it.
+
+    Args:
+        handlers: Handlers of a trainer or an evaluator.
+
+    Returns:
+        Those that this process attaches; all of them outside a distributed run.
+    """
+    group = torch.distributed
+    if not group.is_initialized() or group.get_rank() == 0:
+        return list(handlers)
+    return [handler for handler in handlers if not isinstance(handler, REPORTING)]
+
+
+# --------------------------------------------------------------------------------------------------
+# DICOM files told apart by series, as archives hold them: with empty UIDs, localizers, copies.
+#
+# Only headers are read; `dicom` reads and checks the slices of one series.
+# --------------------------------------------------------------------------------------------------
+
+#: Endings that promise DICOM: such a file is reported when it is none, others are passed over.
+DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
+#: Tags that tell series apart; nothing else is read until a case is loaded.
+GROUPING_TAGS = (
+    "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
+    "AcquisitionNumber", "ImageType", "Rows", "Columns", "PixelSpacing", "ImageOrientationPatient",
+)  # fmt: skip
+#: Table of contents of a medium; holds no image.
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+#: Difference of direction cosines within one series: rounding, not another plane.
+SAME_DIRECTION = 1e-3
+
+
+@dataclass
+class Series:
+    """Files that belong together, not yet in order.
+
+    Attributes:
+        header: Header of the first file, grouping tags only.
+        paths: The files.
+        uids: SOP instance UIDs, from the file meta where the tag is empty, of those that have one.
+    """
+
+    header: pydicom.Dataset
+    paths: list[Path] = field(default_factory=list)
+    uids: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """`series-` and 10 hexadecimal digits of the SHA-256 of the SeriesInstanceUID.
+
+        Where that is empty, of the lowest SOPInstanceUID; where that is empty too, of the path.
+        """
+        uid = tag_text(self.header, "SeriesInstanceUID") or min(self.uids, default="")
+        return hashed_name(uid or str(self.paths[0].absolute()))
+
+
+def hashed_name(uid: str) -> str:
+    """Name a series after a hash of its UID, which names no patient.
+
+    Examples:
+        >>> hashed_name("1.2.3")
+        'series-c47f5b18b8'
+    """
+    # A path may hold bytes that are no UTF-8.
+    data = uid.encode("utf-8", "surrogateescape")
+    return f"series-{hashlib.sha256(data).hexdigest()[:UID_DIGITS]}"
+
+
+def tag_text(header: pydicom.Dataset, tag: str) -> str:
+    """Return a tag as text; empty where it is missing or empty."""
+    value = header.get(tag)
+    return "" if value is None else str(value).strip()
+
+
+def tag_numbers(header: pydicom.Dataset, tag: str, count: int) -> np.ndarray | None:
+    """Return a tag of `count` finite numbers; None where it is missing, empty or malformed."""
+    try:
+        value = np.array([float(part) for part in header.get(tag) or []])
+    except (TypeError, ValueError):
+        return None
+    return value if value.shape == (count,) and np.isfinite(value).all() else None
+
+
+def is_localizer(header: pydicom.Dataset) -> bool:
+    """Tell a scout view, which is a projection, from a slice."""
+    return "LOCALIZER" in tag_text(header, "ImageType").upper()
+
+
+def read_header(path: Path) -> pydicom.Dataset | None:
+    """Read what tells series apart; None if the file is no DICOM image."""
+    try:
+        header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(GROUPING_TAGS))
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError):
+        return None
+    media = header.file_meta.get("MediaStorageSOPClassUID", "")
+    return None if MEDIA_DIRECTORY in (media, tag_text(header, "SOPClassUID")) else header
+
+
+def instance_uid(header: pydicom.Dataset) -> str:
+    """SOP instance UID; the file meta's where the tag is empty, empty where both are."""
+    meta = str(header.file_meta.get("MediaStorageSOPInstanceUID", "") or "")
+    return tag_text(header, "SOPInstanceUID") or meta
+
+
+def group_series(paths: Sequence[Path]) -> tuple[list[Series], list[Path]]:
+    """Sort files into series of one plane and one size.
+
+    Args:
+        paths: Files of any kind.
+
+    Returns:
+        The series in the order of their first file, and the files that are no DICOM images.
+    """
+    found: dict[tuple, list[Series]] = {}
+    others = []
+    for path in paths:
+        header = read_header(path)
+        if header is None:
+            others.append(path)
+            continue
+        uid = tag_text(header, "SeriesInstanceUID")
+        # Without a UID the folder, the frame of reference and the acquisition hold it together.
+        frame = (tag_text(header, "FrameOfReferenceUID"), tag_text(header, "AcquisitionNumber"))
+        key = (uid,) if uid else ("", str(path.parent), *frame)
+        same = found.setdefault(key, [])
+        series = next((s for s in same if same_plane(s.header, header)), None)
+        if series is None:
+            series = Series(header)
+            same.append(series)
+        own = instance_uid(header)
+        if own and own in series.uids:
+            continue  # the same image stored twice
+        series.paths.append(path)
+        series.uids += [own] if own else []
+    return [series for same in found.values() for series in same], others
+
+
+def same_plane(first: pydicom.Dataset, second: pydicom.Dataset) -> bool:
+    """Tell whether two slices have one size, one orientation and one kind."""
+    if is_localizer(first) != is_localizer(second):
+        return False
+    if any(tag_text(first, tag) != tag_text(second, tag) for tag in ("Rows", "Columns")):
+        return False
+    for tag, count in (("ImageOrientationPatient", 6), ("PixelSpacing", 2)):
+        one, other = tag_numbers(first, tag, count), tag_numbers(second, tag, count)
+        if one is None or other is None:
+            if one is not other:
+                return False
+        elif not np.allclose(one, other, atol=SAME_DIRECTION):
+            return False
+    return True
+
+
+# --------------------------------------------------------------------------------------------------
+# The slices of one DICOM series become a volume, checked for gaps, or one line says why not.
+#
+# What real archives hold decides the checks: other modalities, slices lost on the way, files cut
+# off, gantry tilt, reformats of a single slice. DICOM PS3.3, C.7.6.2 (image plane), C.8.2.1 (CT).
+# --------------------------------------------------------------------------------------------------
+
+#: A step between slices this much longer than the usual one means that a slice is missing.
+GAP_RATIO = 1.5
+#: Smaller deviations from even steps are rounding of the positions.
+UNEVEN_RATIO = 0.1
+#: Part of a pixel by which a slice may lie beside the line through the first and last one.
+BESIDE_PIXELS = 0.5
+#: Units of rescaled values that are HU; US (unspecified) is what older scanners write.
+HU_TYPES = ("", "HU", "US", "HU_MOD")
+#: Thickness assumed for a single slice that states none, mm.
+DEFAULT_THICKNESS_MM = 1.0
+#: LPS, the axes of DICOM, to RAS, the axes of NIfTI.
+LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+
+
+def read_volume(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
+    """Read the slices of one series into a volume.
+
+    Args:
+        paths: Files of one series, in any order.
+
+    Returns:
+        HU, int16 where that is exact, otherwise float32, [X, Y, Z] with X along the rows of the
+        slices, Y along their columns and Z from slice to slice, and the 4x4 matrix from voxel
+        indices to RAS+ millimetres.
+
+    Raises:
+        CaseError: If the files are no CT slices, differ, or do not follow each other evenly.
+    """
+    slices = sorted((_read_place(path) for path in paths), key=lambda item: item.along_mm)
+    first, last = slices[0], slices[-1]
+    for item in slices[1:]:
+        if not same_plane(first.header, item.header):
+            problem = f"lies in another plane than {first.path.name} or has another size"
+            raise CaseError(item.path, problem, "give each series by itself")
+    if len(slices) == 1:
+        step = first.normal * _single_thickness_mm(first.header)
+    else:
+        _check_steps(slices)
+        step = (last.position - first.position) / (len(slices) - 1)
+    row, column = first.orientation[:3], first.orientation[3:]
+    row_mm, column_mm = first.spacing  # distance of rows, distance of columns
+    affine = np.eye(4)
+    affine[:3, :3] = np.stack([row * column_mm, column * row_mm, step], axis=1)
+    affine[:3, 3] = first.position
+    return _stack(slices), LPS_TO_RAS @ affine
+
+
+@dataclass
+class _Slice:
+    """Where one slice lies, in LPS millimetres."""
+
+    path: Path
+    header: pydicom.Dataset
+    position: np.ndarray
+    orientation: np.ndarray
+    spacing: np.ndarray
+
+    @property
+    def normal(self) -> np.ndarray:
+        """Unit vector across the slice."""
+        return np.cross(self.orientation[:3], self.orientation[3:])
+
+    @property
+    def along_mm(self) -> float:
+        """Place along the normal, mm."""
+        return float(self.position @ self.normal)
+
+
+def _stack(slices: Sequence[_Slice]) -> np.ndarray:
+    """Decode the slices straight into their volume [X, Y, Z]: memory holds the scan once."""
+    volume = np.empty((0, 0, 0), dtype=np.int16)
+    for index, item in enumerate(slices):
+        pixels = _read_pixels(item.path)
+        if index == 0:
+            volume = np.empty((*pixels.shape[::-1], len(slices)), dtype=pixels.dtype, order="F")
+        elif volume.dtype != pixels.dtype:
+            volume = volume.astype(np.float32)
+        volume[:, :, index] = pixels.T
+    return volume
+
+
+def _read_file(path: Path, pixels: bool) -> pydicom.FileDataset:
+    """Read a DICOM file, with or without its pixels."""
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=not pixels)
+    except FileNotFoundError:
+        raise CaseError(
+            path,
+            "does not exist",
+            "give the path again; in a list, paths start from its own folder",
+        ) from None
+    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
+        problem = "is neither NIfTI nor readable DICOM, or is cut off"
+        raise CaseError(path, problem, "copy it again from the archive") from error
+
+
+def _read_place(path: Path) -> _Slice:
+    """Read where a slice lies; see `read_volume`."""
+    header = _read_file(path, pixels=False)
+    _check_header(path, header)
+    position = tag_numbers(header, "ImagePositionPatient", 3)
+    orientation = tag_numbers(header, "ImageOrientationPatient", 6)
+    spacing = tag_numbers(header, "PixelSpacing", 2)
+    if position is None or orientation is None or spacing is None or spacing.min() <= 0:
+        problem = "says not where it lies (position, orientation or pixel spacing missing)"
+        raise CaseError(path, problem, "leave it out, it is no slice of a volume")
+    return _Slice(path, header, position, orientation, spacing)
+
+
+def _check_header(path: Path, header: pydicom.Dataset) -> None:
+    """Refuse what is no CT slice."""
+    modality = tag_text(header, "Modality")
+    if modality != "CT":
+        problem = f"its modality is {modality or 'missing'}, not CT"
+        raise CaseError(path, problem, "leave this series out")
+    if is_localizer(header):
+        problem = "is a localizer (scout view), not a slice"
+        raise CaseError(path, problem, "leave this series out")
+    if int(header.get("NumberOfFrames") or 1) > 1:
+        problem = "holds several frames (enhanced CT)"
+        raise CaseError(path, problem, "convert it to NIfTI with dcm2niix")
+    if int(header.get("SamplesPerPixel") or 1) != 1:
+        problem = "is a colour picture, not CT numbers"
+        raise CaseError(path, problem, "give the original series")
+    unit = tag_text(header, "RescaleType").upper()
+    if unit not in HU_TYPES:
+        problem = f"its values are {unit}, not HU"
+        raise CaseError(path, problem, "give the plain CT series")
+    if header.get("RescaleIntercept") is None:
+        problem = "has no RescaleIntercept, so its values are not HU"
+        raise CaseError(path, problem, "give the original series")
+
+
+def _read_pixels(path: Path) -> np.ndarray:
+    """Decode a slice to HU [rows, columns], int16 where that is exact, otherwise float32."""
+    header = _read_file(path, pixels=True)
+    try:
+        stored = header.pixel_array
+    except (RuntimeError, NotImplementedError) as error:
+        name = getattr(getattr(header.file_meta, "TransferSyntaxUID", None), "name", "unknown")
+        problem = f"its pixels cannot be decoded ({name})"
+        mend = "copy it again, or install python-gdcm for rare compressions"
+        raise CaseError(path, problem, mend) from error
+    except (AttributeError, ValueError, EOFError, OSError, KeyError) as error:
+        problem = "its pixels are missing or cut off"
+        raise CaseError(path, problem, "copy it again from the archive") from error
+    slope = float(header.get("RescaleSlope") or 1.0)
+    intercept = float(header.get("RescaleIntercept") or 0.0)
+    if not (math.isfinite(slope) and math.isfinite(intercept)):
+        raise CaseError(path, "its rescale slope is not finite", "give the original series")
+    if slope == 1.0 and intercept.is_integer():
+        whole = stored.astype(np.int32) + int(intercept)
+        limits = np.iinfo(np.int16)
+        if whole.size and limits.min <= whole.min() and whole.max() <= limits.max:
+            return whole.astype(np.int16)
+    return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
+
+
+def _single_thickness_mm(header: pydicom.Dataset) -> float:
+    """Extent of a lone slice across its plane, mm."""
+    for tag in ("SliceThickness", "SpacingBetweenSlices"):
+        try:
+            value = float(header.get(tag) or 0)
+        except (TypeError, ValueError):
+            continue
+        if value > 0 and math.isfinite(value):
+            return value
+    return DEFAULT_THICKNESS_MM
+
+
+def _check_steps(slices: Sequence[_Slice]) -> None:
+    """Refuse slices that lie on each other, leave gaps or wander off sideways."""
+    steps = np.diff([item.along_mm for item in slices])
+    usual = float(np.median(steps))
+    if steps.min() <= UNEVEN_RATIO * usual or usual <= 0:
+        where = int(np.argmin(steps))
+        problem = f"two slices lie at one place ({slices[where].along_mm:.1f} mm)"
+        raise CaseError(slices[where + 1].path, problem, "give one reconstruction by itself")
+    if steps.max() > GAP_RATIO * usual:
+        where = int(np.argmax(steps))
+        problem = (
+            f"slices are missing before it ({steps[where]:.2f} mm from the one before, usually "
+            f"{usual:.2f} mm)"
+        )
+        raise CaseError(slices[where + 1].path, problem, "export the whole series again")
+    if np.abs(steps - usual).max() > UNEVEN_RATIO * usual:
+        problem = f"slices lie {steps.min():.2f} to {steps.max():.2f} mm apart"
+        raise CaseError(slices[0].path, problem, "reconstruct the series with even steps")
+    positions = np.array([item.position for item in slices])
+    line = np.linspace(positions[0], positions[-1], len(slices))
+    beside = np.linalg.norm(positions - line, axis=1).max()
+    if beside > BESIDE_PIXELS * min(slices[0].spacing) + UNEVEN_RATIO * usual:
+        problem = f"slices lie up to {beside:.1f} mm beside one line"
+        raise CaseError(slices[0].path, problem, "give one acquisition by itself")
+
+
+# --------------------------------------------------------------------------------------------------
+# A case becomes one volume in HU, or one line that says why not.
+# --------------------------------------------------------------------------------------------------
+
+#: NumPy's kinds of numbers that a CT is stored in; colours and complex numbers are others.
+NUMBER_KINDS = "iuf"
+#: HU of air outside the reconstruction; scanners pad with values down to -3024.
+PADDING_HU = -1024
+#: No CT value lies above what 16 bits hold, metal included.
+MOST_HU = 32767
+#: HU that every CT shows something below: fat, skin or air. Scaled images start at 0 (or -1).
+LEAST_HU_SEEN = -20
+#: Largest value of images scaled to 0..1 and to 8 bits.
+UNIT_RANGE, BYTE_RANGE = 1.0, 255.0
+#: Voxel edges of CT volumes and reformats, mm; others mean a wrong unit or a lost header.
+LEAST_EDGE_MM, MOST_EDGE_MM = 0.05, 100.0
+
+
+class LoadImageCT(Transform):
+    """Read a NIfTI file, a DICOM file, the files of a DICOM series, or a folder with one series.
+
+    Stored integers stay int16 where that is exact: a CT of 512 x 512 x 600 voxels is 315 MB.
+    """
+
+    def __call__(self, source: str | Path | Sequence[str | Path]) -> MetaTensor:
+        """Read one case.
+
+        Args:
+            source: Path, or the paths of one DICOM series.
+
+        Returns:
+            HU [1, X, Y, Z], int16 or float32, affine to RAS+ millimetres; meta data hold
+            `filename_or_obj`, `original_affine` and `spatial_shape`.
+
+        Raises:
+            CaseError: If it cannot be read or is not one volume.
+        """
+        paths = [Path(source)] if isinstance(source, str | Path) else [Path(p) for p in source]
+        if len(paths) == 1 and is_nifti(paths[0]):
+            array, affine = self._read_nifti(paths[0])
+        else:
+            array, affine = read_volume(_one_series(paths))
+        meta = {
+            "filename_or_obj": str(paths[0]),
+            "original_affine": affine.copy(),
+            "spatial_shape": np.array(array.shape),
+            "original_channel_dim": 0,
+            "space": "RAS",
+        }
+        return MetaTensor(torch.from_numpy(array[None]), affine=torch.tensor(affine), meta=meta)
+
+    @staticmethod
+    def _read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
+        """Read a NIfTI file with MONAI; array [X, Y, Z] and affine."""
+        if not path.exists():
+            raise CaseError(path, "does not exist", "give the path again")
+        reader = NibabelReader(squeeze_non_spatial_dims=False)
+        try:
+            image: Any = reader.read(path)
+            stored = image.get_data_dtype()
+            if stored.kind not in NUMBER_KINDS:
+                problem = (
+                    f"holds {'colours' if stored.names else 'complex numbers'}, not CT numbers"
+                )
+                raise CaseError(path, problem, "give the CT in HU, as the scanner wrote it")
+            array, _ = reader.get_data(image)
+        except CaseError:
+            raise
+        except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
+            problem = "is no readable NIfTI file or is cut off"
+            raise CaseError(path, problem, "copy or convert it again") from error
+        except nib.filebasedimages.ImageFileError as error:
+            problem = "is no NIfTI file"
+            raise CaseError(path, problem, "copy or convert it again") from error
+        if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
+            problem = "says not how the patient lies (sform and qform code are 0)"
+            raise CaseError(path, problem, "convert it again from DICOM with dcm2niix")
+        if array.ndim == 2:
+            array = array[:, :, None]
+        while array.ndim > 3 and array.shape[-1] == 1:
+            array = array[..., 0]
+        if array.ndim != 3 or min(array.shape) == 0:
+            problem = f"shape {array.shape} is not one volume"
+            raise CaseError(path, problem, "give a single 3-D volume with one channel")
+        return np.ascontiguousarray(_compact(array)), np.asarray(image.affine, dtype=float)
+
+
+def _one_series(paths: list[Path]) -> list[Path]:
+    """Look into a folder; several series in it are not one case."""
+    if len(paths) > 1 or not paths[0].is_dir():
+        return paths
+    series, _ = group_series(files_below(paths[0]))
+    if len(series) != 1:
+        problem = f"holds {len(series)} DICOM series"
+        raise CaseError(paths[0], problem, "give a folder with exactly one")
+    return series[0].paths
+
+
+def _compact(array: np.ndarray) -> np.ndarray:
+    """Keep integers that fit in 16 bits as such, everything else as float32."""
+    if array.dtype == np.int16:
+        return array
+    limits = np.iinfo(np.int16)
+    whole = np.issubdtype(array.dtype, np.integer)
+    if whole and array.min() >= limits.min and array.max() <= limits.max:
+        return array.astype(np.int16)
+    return array.astype(np.float32)
+
+
+class LoadImageCTd(LoadImaged):
+    """Dictionary form of `LoadImageCT`; volumes already in memory are left alone.
+
+    It is a `LoadImaged` because MONAI Label and MONAI Deploy replace those by loaders of their own.
+
+    Args:
+        keys: Keys of paths.
+    """
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys, reader="NibabelReader", image_only=True, ensure_channel_first=True)
+        self.load = LoadImageCT()
+
+    def __call__(self, data: Mapping[Hashable, Any], reader: Any = None) -> dict[Hashable, Any]:
+        """Return the data with volumes in place of paths."""
+        changed = dict(data)
+        for key in self.key_iterator(changed):
+            if not isinstance(changed[key], torch.Tensor | np.ndarray):
+                changed[key] = self.load(changed[key])
+        return changed
+
+
+class CheckCT(Transform):
+    """Refuse what is no CT volume in HU, and cut padding off at air."""
+
+    def __call__(self, image: MetaTensor) -> MetaTensor:
+        """Check one volume.
+
+        Args:
+            image: HU [1, X, Y, Z] with affine.
+
+        Returns:
+            The same volume, with no value below -1024 HU.
+
+        Raises:
+            CaseError: If it has several channels or another dimension, if its affine places it
+                nowhere, or if its values are not HU.
+        """
+        path = image.meta.get("filename_or_obj", "image")
+        if image.ndim != 4 or image.shape[0] != 1:
+            problem = f"shape {tuple(image.shape)} is not one volume with one channel"
+            raise CaseError(path, problem, "give a single CT volume")
+        _check_affine(path, np.asarray(image.affine, dtype=float))
+        # NumPy, because torch copies a volume whose first axis is the fastest, as readers give it.
+        values = image.as_tensor().cpu().numpy()
+        low, high = float(values.min()), float(values.max())
+        problem = _value_problem(low, high)
+        if problem:
+            raise CaseError(path, problem, "give the CT in HU, as the scanner wrote it")
+        if low < PADDING_HU:
+            return image.clamp(min=PADDING_HU)  # type: ignore[return-value]
+        return image
+
+
+def _check_affine(path: Any, affine: np.ndarray) -> None:
+    mend = "convert it again from DICOM"
+    if not np.isfinite(affine).all():
+        raise CaseError(path, "its affine is not finite", mend)
+    edges = np.linalg.norm(affine[:3, :3], axis=0)
+    if edges.min() < LEAST_EDGE_MM or edges.max() > MOST_EDGE_MM:
+        size = " x ".join(f"{edge:.3g}" for edge in edges)
+        raise CaseError(path, f"its voxels measure {size} mm", mend)
+    if abs(np.linalg.det(affine[:3, :3] / edges)) < LEAST_EDGE_MM:
+        raise CaseError(path, "its affine has no volume", mend)
+
+
+def _value_problem(low: float, high: float) -> str:
+    """Say why a range of values cannot be that of a CT in HU; empty if it can.
+
+    Examples:
+        >>> _value_problem(-1024.0, 1800.0)
+        ''
+        >>> _value_problem(0.0, 1.0)
+        'values 0 to 1 look scaled to 0..1'
+    """
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return "some values are not finite (NaN or infinity)"
+    if low == high:
+        return f"every voxel is {low:g}"
+    span = f"values {low:g} to {high:g}"
+    if low >= -UNIT_RANGE and high <= UNIT_RANGE:
+        return f"{span} look scaled to 0..1"
+    if low >= 0 and high <= BYTE_RANGE:
+        return f"{span} look scaled to 0..255"
+    if low >= LEAST_HU_SEEN:
+        return f"{span} hold nothing lighter than water: the intercept (-1024) seems missing"
+    if high > MOST_HU:
+        return f"{span} are no CT numbers"
+    return ""
+
+
+class CheckCTd(MapTransform):
+    """Dictionary form of `CheckCT`."""
+
+    def __init__(self, keys: KeysCollection) -> None:
+        super().__init__(keys)
+        self.check = CheckCT()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the data with checked volumes."""
+        changed = dict(data)
+        for key in self.key_iterator(changed):
+            changed[key] = self.check(changed[key])
+        return changed
+
+
+# --------------------------------------------------------------------------------------------------
+# From what the user gives as `image` to a list of named cases.
+#
+# A NIfTI file, a DICOM file, a folder of either (searched to the bottom), a pattern, a text file
+# with one path per line, or a list of these.
+# --------------------------------------------------------------------------------------------------
+
+#: Ending of label maps this bundle writes: not read again when results lie among the inputs.
+SEGMENTATION_ENDING = "_seg.nii.gz"
+#: Ending of the file beside them.
+LEVELS_ENDING = "_levels.json"
+#: The label map in a case's folder of `python -m tools screen`, and the record beside it.
+SCREENED = ("segmentation.nii.gz", "case.json")
+#: Endings of lists of paths.
+LIST_ENDINGS = (".txt",)
+
+Case = dict[str, Any]
+
+
+def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
+    """Turn what was given as `image` into cases with unique names that name no patient.
+
+    Args:
+        image: File, folder, pattern, text file of paths, or a list of these.
+        output_dir: Folder of results; what lies in it is no input.
+
+    Returns:
+        One dictionary per case: "image" (a path, or the paths of a DICOM series), "case" (its
+        name) and "kind" ("nifti" or "dicom"), in the order of the paths. What a list names is
+        always a case, even if it does not exist: reading it then says so.
+
+    Raises:
+        SettingError: If something given does not exist, if a list cannot be read, or if nothing to
+            read was found.
+    """
+    results = Path(output_dir).resolve() if output_dir is not None else None
+    given = _Given()
+    _collect(image, results, given)
+    # One file spelt in two ways is one case, called as it was spelt first.
+    spelt: dict[Path, Path] = {}
+    for path in (*given.named, *given.found):
+        spelt.setdefault(path.resolve(), path)
+    files = list(spelt.values())
+    cases: list[Case] = []
+    rest = []
+    for path in files:
+        if is_nifti(path):
+            cases.append({"image": str(path), "case": case_name(path), "kind": "nifti"})
+        else:
+            rest.append(path)
+    series, foreign = group_series(rest)
+    others = dict.fromkeys(foreign)
+    cases += [
+        {"image": [str(path) for path in one.paths], "case": one.name, "kind": "dicom"}
+        for one in series
+    ]
+    # What ends like DICOM or was named by the user is reported, the rest lies there by chance.
+    reported = {path for path in others if path.suffix.lower() in DICOM_ENDINGS} | (
+        set(given.named) & set(others)
+    )
+    cases += [_unread(path) for path in others if path in reported]
+    holding = {file.parent for file in files if file not in others or file in reported}
+    used = {folder for place in holding for folder in (place, *place.parents)}
+    cases += [_unread(folder) for folder in dict.fromkeys(given.listed) if folder not in used]
+    if not cases:
+        raise SettingError(_nothing(image, output_dir, given))
+    return name_apart(sorted(cases, key=_first_path))
+
+
+def _unread(path: Path) -> Case:
+    """Make a case of what holds no image, so that reading it says why."""
+    return {"image": str(path), "case": hashed_name(str(path.absolute())), "kind": "dicom"}
+
+
+def _nothing(image: Any, output_dir: str | Path | None, given: _Given) -> str:
+    if given.left_out:
+        folder = "" if output_dir is None else f" or lies in the folder of results, {output_dir}"
+        return (
+            f"image: everything in {image} is a result of a run{folder}; give a CT, or another "
+            "folder for the results"
+        )
+    return f"image: {image} holds neither NIfTI nor DICOM; give a CT file, a folder or a pattern"
+
+
+def datalist_cases(datalist: str, key: str) -> list[Case]:
+    """Read the records of one list of a datalist and name them as `find_cases` does.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        key: Name of the list, such as "test".
+
+    Returns:
+        The records with "case" and "kind".
+
+    Raises:
+        SettingError: If the file does not exist or holds no such list.
+    """
+    if not Path(datalist).is_file():
+        raise SettingError(f"datalist: {datalist} does not exist")
+    try:
+        records = load_decathlon_datalist(datalist, data_list_key=key)
+    except ValueError:
+        raise SettingError(f"{datalist} holds no list '{key}'") from None
+    cases = []
+    for record in records:
+        path = Path(record["image"])
+        if is_nifti(path):
+            cases.append({**record, "case": case_name(path), "kind": "nifti"})
+            continue
+        series, _ = group_series(files_below(path) if path.is_dir() else [path])
+        name = series[0].name if series else hashed_name(str(path.absolute()))
+        cases.append({**record, "case": name, "kind": "dicom"})
+    return name_apart(cases)
+
+
+def name_apart(cases: Sequence[Case]) -> list[Case]:
+    """Tell cases of one name apart by a hash of their path.
+
+    Examples:
+        >>> [case["case"] for case in name_apart([{"image": "/a/ct.nii", "case": "ct"},
+        ...     {"image": "/b/ct.nii", "case": "ct"}, {"image": "/a/x.nii", "case": "x"}])]
+        ['ct-e716b9', 'ct-002854', 'x']
+    """
+    # Two names that differ in upper and lower case are one file on some systems.
+    names = [case["case"].casefold() for case in cases]
+    return [
+        {**case, "case": f"{case['case']}-{_path_hash(case)}"} if names.count(name) > 1 else case
+        for case, name in zip(cases, names, strict=True)
+    ]
+
+
+def is_nifti(path: Path) -> bool:
+    """Tell a NIfTI file by its name."""
+    return path.name.lower().endswith(NIFTI_ENDINGS)
+
+
+def _first_path(case: Mapping[str, Any]) -> str:
+    image = case["image"]
+    return image if isinstance(image, str) else image[0]
+
+
+def _path_hash(case: Mapping[str, Any]) -> str:
+    path = os.fsencode(Path(_first_path(case)).absolute())
+    return hashlib.sha256(path).hexdigest()[:PATH_DIGITS]
+
+
+@dataclass
+class _Given:
+    """What the user's words come to.
+
+    Attributes:
+        named: Files named by the user.
+        found: Files in folders that the user named.
+        listed: Folders that a list names.
+        left_out: Whether results of a run were passed over.
+    """
+
+    named: list[Path] = field(default_factory=list)
+    found: list[Path] = field(default_factory=list)
+    listed: list[Path] = field(default_factory=list)
+    left_out: bool = False
+
+
+def _collect(image: Any, results: Path | None, given: _Given) -> None:
+    """Add what the user gave as `image`."""
+    if image is None or image == "":
+        raise SettingError("image: give a CT file, a folder or a pattern, as in --image scans/")
+    if isinstance(image, list | tuple):
+        for part in image:
+            _collect(part, results, given)
+    elif not _add(_expanded(str(image)), results, given, ()):
+        raise SettingError(f"image: {image} does not exist")
+
+
+def _add(path: Path, results: Path | None, given: _Given, lists: tuple[Path, ...]) -> bool:
+    """Add a file, a folder, the paths in a list or what matches a pattern.
+
+    Args:
+        path: Which.
+        results: Folder whose content is no input.
+        given: Added to.
+        lists: The lists that led here, outermost first.
+
+    Returns:
+        Whether there is any such thing.
+    """
+    if _is(path, Path.is_dir):
+        files = files_below(path)
+        kept = [file for file in files if not _is_result(file, results)]
+        given.found += kept
+        given.left_out |= len(kept) < len(files)
+        given.listed += [path] if lists else []
+        return True
+    if _is(path, Path.is_file):
+        if path.suffix.lower() in LIST_ENDINGS:
+            _add_listed(path, results, given, lists)
+        else:
+            given.named.append(path)
+        return True
+    matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207 - absolute patterns
+    for match in map(Path, matches):
+        if _is_result(match, results):
+            given.left_out = True
+        elif match == path or not _add(match, results, given, lists):
+            given.named.append(match)  # a link to what is gone, or no file
+    return bool(matches)
+
+
+def _add_listed(path: Path, results: Path | None, given: _Given, lists: tuple[Path, ...]) -> None:
+    """Add the paths in a text file; relative ones start from its folder, # begins a remark."""
+    place = path.resolve()
+    if place in lists:
+        raise SettingError(f"image: the list {path} leads back to itself; take that line out")
+    try:
+        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except UnicodeDecodeError:
+        raise SettingError(f"image: the list {path} is no UTF-8 text; save it as UTF-8") from None
+    for line in lines:
+        if line and not line.startswith("#"):
+            one = path.parent / _expanded(line)
+            if not _add(one, results, given, (*lists, place)):
+                given.named.append(one)
+
+
+def _expanded(text: str) -> Path:
+    """Put the home folder in place of ~; an unknown user's stays as it is."""
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        return Path(text)
+
+
+def _is(path: Path, kind: Callable[[Path], bool]) -> bool:
+    """Ask the system what a path is; what it cannot look at (a name too long) is nothing."""
+    try:
+        return kind(path)
+    except OSError:
+        return False
+
+
+def files_below(folder: Path) -> list[Path]:
+    """List all files under a folder, hidden ones left out."""
+    return sorted(file for file in folder.rglob("*") if _is_visible(file, folder))
+
+
+def _is_visible(file: Path, folder: Path) -> bool:
+    hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
+    return not hidden and file.is_file()
+
+
+def _is_result(file: Path, results: Path | None) -> bool:
+    """Tell whether an earlier run wrote this file."""
+    if results is not None and results in (place := file.parent.resolve(), *place.parents):
+        return True
+    if file.name == SCREENED[0]:
+        return file.with_name(SCREENED[1]).exists()
+    if not file.name.endswith(SEGMENTATION_ENDING):
+        return False
+    case = file.name.removesuffix(SEGMENTATION_ENDING)
+    return (file.parent / f"{case}{LEVELS_ENDING}").exists()

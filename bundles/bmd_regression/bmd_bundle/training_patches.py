@@ -128,9 +128,7 @@ class SplitLevelsd(MapTransform):
         super().__init__(keys)
         self.label_key = label_key
 
-    def __call__(  # type: ignore[override]
-        self, data: Mapping[Hashable, Any]
-    ) -> list[dict[Hashable, Any]]:
+    def __call__(self, data: Mapping[Hashable, Any]) -> list[dict[Hashable, Any]]:
         """Return L items: patches [3, P, P] and a target [1]."""
         targets = data[self.label_key]
         parts = {key: data[key].split(SLICES) for key in self.keys}

@@ -4,14 +4,14 @@ import torch
 from ignite.engine import Engine
 from monai.transforms import Compose, RandGaussianNoise
 
-from lumbar_bundle.checkpoints import EpochSeed, newest
+from lumbar_bundle.checkpoints import EpochSeed, newest_checkpoint
 
 
 def test_newest_is_the_highest_epoch_not_the_last_in_the_alphabet(tmp_path):
-    assert newest(str(tmp_path / "missing")) is None
+    assert newest_checkpoint(str(tmp_path / "missing")) is None
     for name in ("checkpoint_epoch=9.pt", "checkpoint_epoch=10.pt", "best.pt", "model.pt"):
         (tmp_path / name).touch()
-    assert newest(str(tmp_path)) == str(tmp_path / "checkpoint_epoch=10.pt")
+    assert newest_checkpoint(str(tmp_path)) == str(tmp_path / "checkpoint_epoch=10.pt")
 
 
 def draws(first_epoch, seed=3):
