@@ -80,6 +80,7 @@ class Calibration:
         slope_hu_per_mg_cm3: HU per mg/cm³.
         intercept_hu: HU at no mineral.
         spread: Relative SD of the slope over the scans it is used on.
+        water_sd_hu: SD of the HU of water over them, HU.
     """
 
     id: str
@@ -89,12 +90,16 @@ class Calibration:
     slope_hu_per_mg_cm3: float
     intercept_hu: float
     spread: float = SCANNER_SPREAD
+    water_sd_hu: float = WATER_SD_HU
 
     def __post_init__(self) -> None:
         """Refuse a line that gives no density."""
-        numbers = (self.kvp, self.slope_hu_per_mg_cm3, self.intercept_hu, self.spread)
-        if not all(math.isfinite(number) for number in numbers) or self.spread < 0:
-            raise CalibrationError(f"calibration {self.id!r}: its numbers must be finite")
+        errors = (self.spread, self.water_sd_hu)
+        numbers = (self.kvp, self.slope_hu_per_mg_cm3, self.intercept_hu, *errors)
+        if not all(math.isfinite(number) for number in numbers) or min(errors) < 0:
+            raise CalibrationError(
+                f"calibration {self.id!r}: its numbers must be finite, its spreads not negative"
+            )
         if self.slope_hu_per_mg_cm3 <= 0:
             raise CalibrationError(f"calibration {self.id!r}: slope must be above 0 HU per mg/cm³")
         if self.mineral not in ("HA", "K2HPO4"):
@@ -239,7 +244,7 @@ def errors(
     spread_kvp = abs(lowest - highest) / math.sqrt(12) / _slope(USUAL_KVP)
     return {
         "scanner": abs(density) * calibration.spread,
-        "water": WATER_SD_HU / slope,
+        "water": calibration.water_sd_hu / slope,
         "noise": noise / slope,
         "kvp": 0.0 if kvp_known else abs(density) * spread_kvp,
     }

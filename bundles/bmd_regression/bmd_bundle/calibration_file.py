@@ -163,6 +163,8 @@ def _plausible(found: Given) -> None:
             f"intercept_hu {found.intercept_hu:g} is more than {MOST_INTERCEPT_HU:g} HU from 0; "
             "water must read about 0"
         )
+    if found.water_sd_hu > MOST_INTERCEPT_HU:
+        raise CalibrationError(f"water_sd_hu {found.water_sd_hu:g} is above {MOST_INTERCEPT_HU:g}")
     if found.spread > MOST_SPREAD:
         raise CalibrationError(f"spread {found.spread:g} is above {MOST_SPREAD:g}, a relative SD")
 
