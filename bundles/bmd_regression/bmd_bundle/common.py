@@ -2,7 +2,7 @@
 
 1. `check` refuses a misspelt setting, which MONAI's runner would silently ignore.
 2. `Spacingd` is MONAI's, made safe against text under keys such as `image_path`; `case_name` and
-   `write_json` name and write what a run leaves behind.
+   `write_json`, `plain` and `write_table` name and write what a run leaves behind.
 3. `CaseDataset` and `CaseEvaluator`: one bad case does not stop the others.
 4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `handlers_of_rank`: processes
    that train together.
@@ -13,6 +13,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 import glob
 import hashlib
@@ -365,6 +366,72 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+#: Version of the JSON that a case leaves behind; that of `report.json`, of which it is a block.
+SCHEMA = 1
+#: Digits of numbers in it: 0.1 micrometre, 0.0001 HU or mg/cm³.
+DECIMALS = 4
+#: What a case came to.
+DONE, REFUSED, FAILED = "done", "refused", "failed"
+#: Status of a level that was measured.
+MEASURED = "measured"
+
+
+def plain(value: Any) -> Any:
+    """Make a value ready for JSON: rounded numbers, null for what is not finite.
+
+    Examples:
+        >>> plain({"a": np.float32(0.25), "b": (np.int64(2), float("nan"))})
+        {'a': 0.25, 'b': [2, None]}
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, torch.Tensor):
+        return plain(value.detach().cpu().numpy())
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, float):
+        return round(value, DECIMALS) if math.isfinite(value) else None
+    return value
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a CSV table, whole or not at all; empty fields are unknown, truth is 1 or 0.
+
+    Args:
+        path: File to write; its folder is made.
+        columns: Names of the columns.
+        rows: Column -> value.
+
+    Raises:
+        OSError: If the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, columns, lineterminator="\n")
+            writer.writeheader()
+            for row in rows:
+                writer.writerow({key: _cell(value) for key, value in row.items()})
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _cell(value: Any) -> Any:
+    """Write a value of a table."""
+    if value is None:
+        return ""
+    return int(value) if isinstance(value, bool) else value
 
 
 # --------------------------------------------------------------------------------------------------
@@ -1439,3 +1506,67 @@ def _is_result(file: Path, results: Path | None) -> bool:
         return False
     case = file.name.removesuffix(SEGMENTATION_ENDING)
     return (file.parent / f"{case}{LEVELS_ENDING}").exists()
+
+
+class FailureFiles:
+    """Ignite handler that writes the JSON of a case that failed, and counts cases.
+
+    Args:
+        output_dir: Where to write; made if missing.
+        ending: Ending of the JSON's name.
+        blocks: Keys of the JSON that are null for such a case.
+        removed: Ending of a file of the same case from an earlier run that would contradict the
+            JSON; None for none.
+    """
+
+    def __init__(
+        self,
+        output_dir: str | Path,
+        ending: str = LEVELS_ENDING,
+        blocks: Sequence[str] = ("levels", "chain"),
+        removed: str | None = SEGMENTATION_ENDING,
+    ) -> None:
+        self.output_dir = Path(output_dir)
+        self.ending, self.blocks, self.removed = ending, tuple(blocks), removed
+        self.done = 0
+        self.failed: list[str] = []
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
+        engine.add_event_handler(Events.COMPLETED, self.summarize)
+
+    def start(self, engine: Engine) -> None:
+        """Begin to count."""
+        self.done, self.failed = 0, []
+
+    def write(self, engine: Engine) -> None:
+        """Write down every failed case of a batch."""
+        outputs: Any = engine.state.output
+        for output in outputs:
+            if FAILURE not in output:
+                self.done += 1
+                continue
+            name = str(output["case"])
+            self.failed.append(name)
+            if self.removed is not None:
+                (self.output_dir / f"{name}{self.removed}").unlink(missing_ok=True)
+            unknown = {"shape": None, "spacing_mm": None, "sagittal_reformat": None}
+            content = {
+                "schema": SCHEMA,
+                "case": name,
+                "status": FAILED,
+                "reason": str(output[FAILURE]),
+                "input": {"kind": output.get("kind"), **unknown},
+                **dict.fromkeys(self.blocks),
+            }
+            write_json(self.output_dir / f"{name}{self.ending}", content)
+
+    def summarize(self, engine: Engine) -> None:
+        """Log how many cases went through."""
+        names = f": {', '.join(self.failed)}" if self.failed else ""
+        logger.info(
+            "%d cases read, %d failed%s; results in %s",
+            self.done, len(self.failed), names, self.output_dir,
+        )  # fmt: skip

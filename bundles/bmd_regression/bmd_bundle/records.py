@@ -16,8 +16,8 @@ from typing import Any
 
 from monai.data import load_decathlon_datalist
 
-from bmd_bundle.calibration import KVP_RANGE, USUAL_KVP, to_ha
-from bmd_bundle.common import SettingError, case_name, parse_command_line
+from bmd_bundle.calibration import KVP_RANGE, to_ha
+from bmd_bundle.common import SettingError, case_name, datalist_cases, parse_command_line
 from bmd_bundle.levels import LEVEL_IDS
 
 #: Unit of volumetric density.
@@ -69,16 +69,43 @@ def measured_scans(datalist: str, key: str) -> list[Record]:
     return found
 
 
-def read(datalist: str, key: str) -> list[Record]:
+def evaluated_cases(datalist: str, key: str) -> list[Record]:
+    """Read all scans of a list, measured or not, as cases with unique names.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        key: Name of the list, such as "test".
+
+    Returns:
+        Records as `read` gives them, with the `case` and `kind` of `common.datalist_cases`.
+
+    Raises:
+        SettingError: As `read`.
+    """
+    named = datalist_cases(datalist, key)
+    return [
+        {**record, "case": case["case"], "kind": case["kind"]}
+        for record, case in zip(read(datalist, key, files=False), named, strict=True)
+    ]
+
+
+def without_reference(records: Sequence[Record]) -> list[Record]:
+    """Leave out what the network must not see, and what MONAI cannot collate."""
+    kept = ("image", "mask", "case", "kind", "kvp")
+    return [{key: record[key] for key in kept if key in record} for record in records]
+
+
+def read(datalist: str, key: str, files: bool = True) -> list[Record]:
     """Read one list of a datalist.
 
     Args:
         datalist: JSON file in MONAI's decathlon form.
         key: Name of the list, such as "training".
+        files: Whether every CT and label map must be there; else reading the case says so.
 
     Returns:
         Per scan `image` and `mask` (paths), `case` (its name), `density` (level -> mg/cm³ HA, of
-        the levels that were measured), `kvp` (kV; 120 where none is given), and the text of
+        the levels that were measured), `kvp` (kV, where it is given), and the text of
         `patient_id`, `scanner`, `mineral`, `reference`, where there.
 
     Raises:
@@ -90,20 +117,24 @@ def read(datalist: str, key: str) -> list[Record]:
         found = load_decathlon_datalist(datalist, data_list_key=key)
     except ValueError:
         raise SettingError(f"{datalist} holds no list '{key}', or is no JSON") from None
-    return [_record(one, f"{datalist}: {key} {number}") for number, one in enumerate(found)]
+    return [_record(one, f"{datalist}: {key} {n}", files) for n, one in enumerate(found)]
 
 
-def _record(given: Any, where: str) -> Record:
+def _record(given: Any, where: str, files: bool) -> Record:
     """Check one record; `where` names it in messages."""
     if not isinstance(given, Mapping) or not {"image", "mask"} <= set(given):
         raise SettingError(f'{where} needs "image" and "mask", the CT and its label map')
-    for name in ("image", "mask"):
+    for name in ("image", "mask") if files else ():
         if not Path(given[name]).exists():
             raise SettingError(f"{where}: {name} {given[name]} does not exist")
-    kvp = given.get("kvp") or USUAL_KVP
+    kvp = given.get("kvp")
     low, high = KVP_RANGE
-    if isinstance(kvp, bool) or not isinstance(kvp, int | float) or not low <= kvp <= high:
+    if kvp is None:
+        stated = {}
+    elif isinstance(kvp, bool) or not isinstance(kvp, int | float) or not low <= kvp <= high:
         raise SettingError(f"{where}: kvp {kvp!r} is no voltage from {low:g} to {high:g} kV")
+    else:
+        stated = {"kvp": float(kvp)}
     texts = {
         name: str(given[name])
         for name in ("patient_id", "scanner", "mineral", "reference")
@@ -112,9 +143,9 @@ def _record(given: Any, where: str) -> Record:
     return {
         "image": str(given["image"]),
         "mask": str(given["mask"]),
-        "case": case_name(given["image"]),
+        "case": case_name(given["image"]) if files else "",
         "density": _densities(given, where),
-        "kvp": float(kvp),
+        **stated,
         **texts,
     }
 

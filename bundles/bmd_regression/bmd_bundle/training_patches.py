@@ -94,26 +94,10 @@ class ToReferenceBeamd(MapTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with HU as at 120 kV."""
         changed = dict(data)
-        factor = to_reference(float(changed.get(self.kvp_key, USUAL_KVP)))
+        line = reference(float(changed.get(self.kvp_key, USUAL_KVP)))
         for key in self.key_iterator(changed):
-            changed[key] = changed[key] * factor
+            changed[key] = line.to_reference(changed[key])
         return changed
-
-
-def to_reference(kvp: float) -> float:
-    """Return what HU at a tube voltage are multiplied with to be HU at 120 kV.
-
-    Args:
-        kvp: Tube voltage, kV.
-
-    Raises:
-        CalibrationError: The voltage lies outside 80 to 140 kV.
-
-    Examples:
-        >>> to_reference(120.0), round(to_reference(100.0), 3)
-        (1.0, 0.867)
-    """
-    return reference(USUAL_KVP).slope_hu_per_mg_cm3 / reference(kvp).slope_hu_per_mg_cm3
 
 
 class SplitLevelsd(MapTransform):

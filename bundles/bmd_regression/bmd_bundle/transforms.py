@@ -18,12 +18,18 @@ from monai.utils import convert_to_numpy
 from bmd_bundle.augment import RandGrainyNoised, RandMinerald
 from bmd_bundle.layout import MARGIN_MM, PIXELS, SIZE_MM, SLICE_STEP_MM
 from bmd_bundle.levels import LEVEL_IDS
+from bmd_bundle.loading import CheckCTd, LoadImageCTd, LoadImageMaskd, MatchMaskd, ReadKvpd
 from bmd_bundle.patches import Patch, PatchError, extract
 from bmd_bundle.training_patches import SplitLevelsd, ToReferenceBeamd, TrainingPatchesd
 
 __all__ = [
+    "CheckCTd",
+    "LoadImageCTd",
+    "LoadImageMaskd",
+    "MatchMaskd",
     "RandGrainyNoised",
     "RandMinerald",
+    "ReadKvpd",
     "SplitLevelsd",
     "ToReferenceBeamd",
     "TrabecularPatches",

@@ -6,11 +6,8 @@ logged, so that a run says at once how it went.
 
 from __future__ import annotations
 
-import csv
 import json
 import logging
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -23,11 +20,10 @@ from ignite.engine import Engine, Events
 from monai.data import MetaTensor
 from monai.utils import string_list_all_gather
 
-from lumbar_bundle.cases import FAILURE
 from lumbar_bundle.classes import LEVELS
+from lumbar_bundle.common import FAILED, FAILURE, MEASURED, plain, write_table
 from lumbar_bundle.grids import spacing_mm
 from lumbar_bundle.metrics import Score, complete_levels, refused_scores, scan_valid, score_levels
-from lumbar_bundle.save import FAILED, MEASURED, plain
 
 logger = logging.getLogger(__name__)
 
@@ -168,31 +164,8 @@ def in_words(rows: Sequence[Row]) -> str:
 
 
 def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table, whole or not at all; empty fields are unknown, truth is 1 or 0.
-
-    Raises:
-        OSError: If the file cannot be written.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=".part-", dir=path.parent)
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
-            writer.writeheader()
-            for row in rows:
-                writer.writerow({key: _cell(value) for key, value in row.items()})
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
-def _cell(value: Any) -> Any:
-    if value is None:
-        return ""
-    return int(value) if isinstance(value, bool) else value
+    """Write the table, whole or not at all; see `common.write_table`."""
+    write_table(path, COLUMNS, rows)
 
 
 def _array(labels: torch.Tensor) -> np.ndarray:

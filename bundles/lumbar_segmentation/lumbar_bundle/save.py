@@ -7,8 +7,6 @@ is finished.
 from __future__ import annotations
 
 import gzip
-import logging
-import math
 import tempfile
 from collections.abc import Hashable, Mapping
 from pathlib import Path
@@ -16,32 +14,32 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
-import torch
-from ignite.engine import Engine, Events
 from monai.config import KeysCollection
 from monai.transforms import SaveImaged
 
-from lumbar_bundle.cases import FAILURE, UNNAMED
 from lumbar_bundle.classes import LEVELS
-from lumbar_bundle.common import case_name, write_json
+from lumbar_bundle.common import (
+    DONE,
+    LEVELS_ENDING,
+    MEASURED,
+    REFUSED,
+    SCHEMA,
+    SEGMENTATION_ENDING,
+    UNNAMED,
+    FailureFiles,
+    case_name,
+    plain,
+    write_json,
+)
 from lumbar_bundle.grids import to_ras
-from lumbar_bundle.inputs import LEVELS_ENDING, SEGMENTATION_ENDING
 from lumbar_bundle.planning import is_sagittal_reformat
 
-logger = logging.getLogger(__name__)
+__all__ = ["FailureFiles", "SaveImageLevelsd", "describe_input", "save_label_map"]
 
-#: Version of the JSON's layout; that of `report.json`, of which it is a block.
-SCHEMA = 1
 #: zlib level: level 1 writes label maps four times faster than level 9.
 GZIP_LEVEL = 1
-#: Digits of numbers in the JSON: 0.1 micrometre.
-DECIMALS = 4
 #: Skew of voxel axes up to which NIfTI's qform, which knows no skew, can hold an affine.
 MOST_SKEW = 1e-4
-#: What a case came to.
-DONE, REFUSED, FAILED = "done", "refused", "failed"
-#: Status of a level that was found and named.
-MEASURED = "measured"
 
 
 def save_label_map(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
@@ -74,28 +72,6 @@ def save_label_map(path: Path, labels: np.ndarray, affine: np.ndarray) -> None:
         except BaseException:
             temporary.unlink(missing_ok=True)
             raise
-
-
-def plain(value: Any) -> Any:
-    """Make a value ready for JSON: rounded numbers, null for what is not finite.
-
-    Examples:
-        >>> plain({"a": np.float32(0.25), "b": (np.int64(2), float("nan"))})
-        {'a': 0.25, 'b': [2, None]}
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, torch.Tensor):
-        return plain(value.detach().cpu().numpy())
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return round(value, DECIMALS) if math.isfinite(value) else None
-    return value
 
 
 def describe_input(kind: str, shape: tuple[int, ...], affine: np.ndarray) -> dict[str, Any]:
@@ -166,58 +142,3 @@ class SaveImageLevelsd(SaveImaged):
             save_label_map(self.output_dir / f"{name}{SEGMENTATION_ENDING}", array, affine)
             write_json(self.output_dir / f"{name}{LEVELS_ENDING}", plain(content))
         return dict(data)
-
-
-class FailureFiles:
-    """Ignite handler that writes `<case>_levels.json` for a case that failed, and counts cases.
-
-    A label map of the same case from an earlier run is removed: it would contradict the JSON.
-
-    Args:
-        output_dir: Where to write; made if missing.
-    """
-
-    def __init__(self, output_dir: str | Path) -> None:
-        self.output_dir = Path(output_dir)
-        self.done = 0
-        self.failed: list[str] = []
-
-    def attach(self, engine: Engine) -> None:
-        """Register with an evaluator."""
-        engine.add_event_handler(Events.STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.write)
-        engine.add_event_handler(Events.COMPLETED, self.summarize)
-
-    def start(self, engine: Engine) -> None:
-        """Begin to count."""
-        self.done, self.failed = 0, []
-
-    def write(self, engine: Engine) -> None:
-        """Write down every failed case of a batch."""
-        outputs: Any = engine.state.output
-        for output in outputs:
-            if FAILURE not in output:
-                self.done += 1
-                continue
-            name = str(output["case"])
-            self.failed.append(name)
-            (self.output_dir / f"{name}{SEGMENTATION_ENDING}").unlink(missing_ok=True)
-            unknown = {"shape": None, "spacing_mm": None, "sagittal_reformat": None}
-            content = {
-                "schema": SCHEMA,
-                "case": name,
-                "status": FAILED,
-                "reason": str(output[FAILURE]),
-                "input": {"kind": output.get("kind"), **unknown},
-                "levels": None,
-                "chain": None,
-            }
-            write_json(self.output_dir / f"{name}{LEVELS_ENDING}", content)
-
-    def summarize(self, engine: Engine) -> None:
-        """Log how many cases went through."""
-        names = f": {', '.join(self.failed)}" if self.failed else ""
-        logger.info(
-            "%d cases read, %d failed%s; results in %s",
-            self.done, len(self.failed), names, self.output_dir,
-        )  # fmt: skip
