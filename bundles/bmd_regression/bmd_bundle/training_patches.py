@@ -101,22 +101,27 @@ class ToReferenceBeamd(MapTransform):
 
 
 class SplitLevelsd(MapTransform):
-    """Make one item of every level.
+    """Make one item of every level, which holds the keys named here alone.
 
     Args:
         keys: Keys of patches [3 L, P, P].
         label_key: Key of the targets [L].
+        scan_keys: Keys of what belongs to the whole scan and goes with each of its levels.
     """
 
-    def __init__(self, keys: KeysCollection, label_key: str = "label") -> None:
+    def __init__(
+        self, keys: KeysCollection, label_key: str = "label", scan_keys: Sequence[str] = ()
+    ) -> None:
         super().__init__(keys)
-        self.label_key = label_key
+        self.label_key, self.scan_keys = label_key, tuple(scan_keys)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> list[dict[Hashable, Any]]:
         """Return L items: patches [3, P, P] and a target [1]."""
-        targets = data[self.label_key]
         parts = {key: data[key].split(SLICES) for key in self.keys}
+        shared = {key: data[key] for key in self.scan_keys}
         return [
-            {key: part[number] for key, part in parts.items()} | {self.label_key: target[None]}
-            for number, target in enumerate(targets)
+            {key: part[number] for key, part in parts.items()}
+            | {self.label_key: target[None]}
+            | shared
+            for number, target in enumerate(data[self.label_key])
         ]
