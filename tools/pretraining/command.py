@@ -9,10 +9,7 @@ Each stage keeps what an earlier run of the same command finished: drawn patient
 from __future__ import annotations
 
 import json
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,75 +19,12 @@ from tools import bundles
 from tools.files import write_json
 from tools.options import nearest
 from tools.phantom import completion
-from tools.phantom import recipe as recipes
-from tools.phantom.cohort import LARGEST_SEED, SETTINGS_FILE, TRUTH_FILE, phantom
-from tools.pretraining import export, training
-
-
-@dataclass(frozen=True)
-class Patients:
-    """The phantoms that a bundle is trained on, unless the user says otherwise.
-
-    Attributes:
-        recipe: Packaged recipe.
-        cases: How many.
-        scanner: Who scans them: A, or R, every scan of which comes from another machine.
-    """
-
-    recipe: str
-    cases: int
-    scanner: str = "A"
-
-
-PATIENTS: Mapping[str, Patients] = {
-    "lumbar_segmentation": Patients("lumbar_pretraining", 480),
-    "bmd_regression": Patients("bmd_pretraining", 1200, scanner="R"),
-}
-"""Bundle -> its patients."""
+from tools.phantom.cohort import LARGEST_SEED, SETTINGS_FILE, phantom
+from tools.pretraining import making, training
+from tools.pretraining.making import COHORT, Request
+from tools.pretraining.stages import PATIENTS, STAGES
 
 SETTINGS = "pretrain.json"
-TIMES = "seconds.json"
-COHORT = "cohort"
-
-
-@dataclass(frozen=True)
-class Request:
-    """What was asked for, checked.
-
-    Attributes:
-        bundle: Folder of the bundle.
-        out: Folder of the results.
-        cases: Phantom patients.
-        seed: Seed of patients and of the training.
-        recipe: Recipe of the patients: a packaged name or a path.
-        scanner: Scanner of the patients.
-        epochs: Epochs of the training.
-        workers: Processes that draw.
-        device: "cpu" or "cuda".
-    """
-
-    bundle: Path
-    out: Path
-    cases: int
-    seed: int
-    recipe: str
-    scanner: str
-    epochs: int
-    workers: int
-    device: str
-
-    def settings(self) -> dict[str, Any]:
-        """Everything the weights depend on, JSON-ready; `workers` changes nothing."""
-        return {
-            "bundle": self.bundle.name,
-            "cases": self.cases,
-            "seed": self.seed,
-            "recipe": recipes.load(self.recipe),
-            "scanner": self.scanner,
-            "epochs": self.epochs,
-            "device": self.device,
-            "configs_sha256": training.configs_sha256(self.bundle),
-        }
 
 
 def pretrain(
@@ -106,8 +40,10 @@ def pretrain(
     """Train a bundle on digital patients alone and write weights to ship.
 
     Draws a phantom cohort, runs the bundle's own training on it, and writes model.pt (a plain
-    state dict in half precision) with manifest.json, which says how it was made. Give the same
-    command again to go on after an interruption. To use the weights, copy model.pt to
+    state dict in half precision) with manifest.json, which says how it was made. For
+    bmd_regression it also writes interval.json, the network's 95 % interval from the validation
+    patients, and the three files of its internal calibration. Give the same command again to go on
+    after an interruption. To use the weights, copy them with their intervals to
     bundles/BUNDLE/models/.
 
     Args:
@@ -134,26 +70,13 @@ def pretrain(
     request.out.mkdir(parents=True, exist_ok=True)
     with completion.exclusive(request.out):
         write_json(request.out / SETTINGS, settings)
-        if export.is_finished(request.out, settings):
-            print(f"finished before: {request.out / export.MODEL}")
+        if all(making.is_finished(request, stage, settings) for stage in request.stages):
+            print(f"finished before: {request.out / request.stages[0].model}")
             return
-        with _clock(request.out, "cohort"):
+        with making.clock(request.out, "cohort"):
             _draw(request)
-        with _clock(request.out, "training"):
-            checkpoint = training.train(
-                request.bundle, request.out, request.out / COHORT, request.epochs, request.seed,
-                request.device,
-            )  # fmt: skip
-        cohort_sha256 = export.sha256(request.out / COHORT / TRUTH_FILE)
-        made_from = settings | {
-            "cohort_sha256": cohort_sha256,
-            "validation": training.validation(request.out),
-            "seconds": _seconds(request.out),
-        }
-        manifest = export.write(request.out, checkpoint, settings, made_from)
-    score = manifest["validation"]
-    shown = f", {score['metric']} {score['value']:.3f}" if score else ""
-    print(f"{request.out / export.MODEL}: {manifest['bytes'] / 1e6:.1f} MB{shown}")
+        for stage in request.stages:
+            making.make(request, stage, settings)
 
 
 def _check(
@@ -188,7 +111,7 @@ def _check(
         seed=seed,
         recipe=recipe or usual.recipe,
         scanner=usual.scanner,
-        epochs=epochs or training.epochs(root),
+        epochs=epochs or training.epochs(root, STAGES[bundle][0].configs),
         workers=workers,
         device=_device(out) if device == "auto" else device,
     )
@@ -246,23 +169,3 @@ def _draw(request: Request) -> None:
         workers=1 if on_card else request.workers,
         device=request.device,
     )
-
-
-@contextmanager
-def _clock(out: Path, stage: str) -> Iterator[None]:
-    """Add the wall time of a stage to what earlier runs spent on it."""
-    begin = time.monotonic()
-    try:
-        yield
-    finally:
-        seconds = _seconds(out)
-        seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - begin, 1)
-        write_json(out / TIMES, seconds)
-
-
-def _seconds(out: Path) -> dict[str, float]:
-    """Wall time by stage so far, s."""
-    try:
-        return dict(json.loads((out / TIMES).read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        return {}

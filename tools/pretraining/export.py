@@ -15,8 +15,6 @@ import torch
 from tools import versions
 from tools.files import write_atomically, write_json
 
-MODEL, MANIFEST = "model.pt", "manifest.json"
-
 NETWORK_KEY = "model"
 """Name of the network's state in a training checkpoint."""
 
@@ -50,12 +48,17 @@ def half_precision(checkpoint: Path) -> dict[str, torch.Tensor]:
 
 
 def write(
-    out: Path, checkpoint: Path, settings: Mapping[str, Any], made_from: Mapping[str, Any]
+    model: Path,
+    manifest_file: Path,
+    checkpoint: Path,
+    settings: Mapping[str, Any],
+    made_from: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Write the weights and then their manifest.
 
     Args:
-        out: Folder of the results.
+        model: File of the weights.
+        manifest_file: File that says how they were made.
         checkpoint: Checkpoint of the training.
         settings: What the run was asked for.
         made_from: The settings, and what else the manifest shall say.
@@ -72,11 +75,11 @@ def write(
         with temporary.open("wb") as stream:  # torch refuses names that begin with a dot
             torch.save(state, stream)
 
-    write_atomically(out / MODEL, save)
+    write_atomically(model, save)
     manifest = {
-        "file": MODEL,
-        "sha256": sha256(out / MODEL),
-        "bytes": (out / MODEL).stat().st_size,
+        "file": model.name,
+        "sha256": sha256(model),
+        "bytes": model.stat().st_size,
         "parameters": sum(tensor.numel() for tensor in state.values()),
         "precision": "float16",
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
@@ -86,15 +89,15 @@ def write(
         "code_commit": code_commit(),
         "versions": versions.describe(),
     }
-    write_json(out / MANIFEST, manifest)
+    write_json(manifest_file, manifest)
     return manifest
 
 
-def is_finished(out: Path, settings: Mapping[str, Any]) -> bool:
+def is_finished(model: Path, manifest_file: Path, settings: Mapping[str, Any]) -> bool:
     """Tell whether weights are there that this very request made, unharmed."""
     try:
-        manifest = json.loads((out / MANIFEST).read_text(encoding="utf-8"))
-        wanted = (_digest(settings), sha256(out / MODEL))
+        manifest = json.loads(manifest_file.read_text(encoding="utf-8"))
+        wanted = (_digest(settings), sha256(model))
         return (manifest["settings_sha256"], manifest["sha256"]) == wanted
     except (OSError, ValueError, LookupError, TypeError):
         return False

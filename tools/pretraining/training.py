@@ -9,15 +9,13 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monai.bundle import ConfigParser
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
-
-CONFIGS = ("train", "pretrain")
-"""The bundle's config and overlay, in the order they are read."""
 
 CHECKPOINTS, EVENTS, CACHE = "checkpoints", "events", "cache"
 """Folders in OUT."""
@@ -44,19 +42,46 @@ _EPOCH = re.compile(r"_epoch=(\d+)\.pt$")
 _END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of Linux' prctl
 
 
-def config_files(bundle: Path) -> list[Path]:
-    """Return the configs of the training."""
-    return [bundle / "configs" / f"{name}.yaml" for name in CONFIGS]
+@dataclass(frozen=True)
+class Job:
+    """One training.
+
+    Attributes:
+        bundle: Folder of the bundle.
+        configs: Names of its config and overlays, in the order they are read.
+        folder: Folder of the results.
+        cohort: Folder of the phantoms.
+        cache: Folder of what the bundle keeps of them.
+        epochs: Epochs.
+        seed: Seed of the training.
+        device: "cpu" or "cuda".
+        ids: Further ids of the config -> values.
+    """
+
+    bundle: Path
+    configs: Sequence[str]
+    folder: Path
+    cohort: Path
+    cache: Path
+    epochs: int
+    seed: int
+    device: str
+    ids: Mapping[str, Any] = field(default_factory=dict)
 
 
-def configs_sha256(bundle: Path) -> str:
-    """Return one checksum over the configs of the training.
+def config_files(bundle: Path, configs: Sequence[str]) -> list[Path]:
+    """Return the files of a bundle's configs."""
+    return [bundle / "configs" / f"{name}.yaml" for name in configs]
+
+
+def configs_sha256(bundle: Path, configs: Sequence[str]) -> str:
+    """Return one checksum over configs.
 
     Raises:
         ValueError: A config is missing.
     """
     digest = hashlib.sha256()
-    for path in config_files(bundle):
+    for path in config_files(bundle, configs):
         try:
             digest.update(path.read_bytes() + b"\0")
         except OSError as error:
@@ -64,24 +89,26 @@ def configs_sha256(bundle: Path) -> str:
     return digest.hexdigest()
 
 
-def epochs(bundle: Path) -> int:
+def epochs(bundle: Path, configs: Sequence[str]) -> int:
     """Return how many epochs the bundle's own configs ask for."""
-    content = ConfigParser.load_config_files([str(path) for path in config_files(bundle)])
-    return int(content["epochs"])
+    files = [str(path) for path in config_files(bundle, configs)]
+    return int(ConfigParser.load_config_files(files)["epochs"])
 
 
-def command(bundle: Path, ids: Mapping[str, Any]) -> list[str]:
-    """Write the command line of the training.
+def command(run_id: str, bundle: Path, configs: Sequence[str], ids: Mapping[str, Any]) -> list[str]:
+    """Write a command line of the stock runner.
 
     Args:
+        run_id: "training" or "evaluating".
         bundle: Folder of the bundle.
+        configs: Names of its config and overlays.
         ids: Ids of its config -> values.
 
     Returns:
         The words of the command.
     """
-    files = str([str(path) for path in config_files(bundle)])
-    words = [sys.executable, "-m", "monai.bundle", "run", "training"]
+    files = str([str(path) for path in config_files(bundle, configs)])
+    words = [sys.executable, "-m", "monai.bundle", "run", run_id]
     words += ["--bundle_root", str(bundle), "--config_file", files]
     for name, value in ids.items():
         words += [f"--{name}", str(value)]
@@ -98,16 +125,11 @@ def newest(folder: Path) -> tuple[int, Path | None]:
     return (max(found), found[max(found)]) if found else (0, None)
 
 
-def train(bundle: Path, out: Path, cohort: Path, wanted: int, seed: int, device: str) -> Path:
-    """Run the training, or the rest of it, in a process of its own.
+def train(job: Job) -> Path:
+    """Run a training, or the rest of it, in a process of its own.
 
     Args:
-        bundle: Folder of the bundle.
-        out: Folder of the results.
-        cohort: Folder of the phantoms.
-        wanted: Epochs.
-        seed: Seed of the training.
-        device: "cpu" or "cuda".
+        job: The training.
 
     Returns:
         The checkpoint of the last epoch. Not that of the best validation: the learning rate has
@@ -117,28 +139,56 @@ def train(bundle: Path, out: Path, cohort: Path, wanted: int, seed: int, device:
     Raises:
         OSError: The training failed; its own messages stand above.
     """
-    checkpoints = (out / CHECKPOINTS).resolve()
-    if newest(checkpoints)[0] < wanted:
+    checkpoints = (job.folder / CHECKPOINTS).resolve()
+    if newest(checkpoints)[0] < job.epochs:
         ids = {
-            "dataset_dir": cohort.resolve(),
-            "output_dir": (out / EVENTS).resolve(),
+            "dataset_dir": job.cohort.resolve(),
+            "output_dir": (job.folder / EVENTS).resolve(),
             "ckpt_dir": checkpoints,
-            "cache_dir": (out / CACHE).resolve(),
-            "epochs": wanted,
-            "seed": seed,
+            "cache_dir": job.cache.resolve(),
+            "epochs": job.epochs,
+            "seed": job.seed,
             "resume": True,
-            "device": f"$torch.device('{device}')",
+            "device": f"$torch.device('{job.device}')",
+            **job.ids,
         }
-        status = run(command(bundle.resolve(), ids))
+        status = run(command("training", job.bundle.resolve(), job.configs, ids))
         if status:
             raise OSError(
                 f"the training ended with status {status}, see its messages above; the same "
                 f"command goes on after epoch {newest(checkpoints)[0]}"
             )
     reached, path = newest(checkpoints)
-    if path is None or reached < wanted:
-        raise OSError(f"the training left no checkpoint of epoch {wanted} in {checkpoints}")
+    if path is None or reached < job.epochs:
+        raise OSError(f"the training left no checkpoint of epoch {job.epochs} in {checkpoints}")
     return path
+
+
+def evaluate(job: Job, configs: Sequence[str], weights: Path, output: Path) -> None:
+    """Score weights on the validation patients with the bundle's own `evaluating`.
+
+    Args:
+        job: The training that made them.
+        configs: Names of the bundle's config and overlays.
+        weights: File of the weights.
+        output: Folder to write to.
+
+    Raises:
+        OSError: The evaluation failed; its own messages stand above.
+    """
+    ids = {
+        "dataset_dir": job.cohort.resolve(),
+        "output_dir": output.resolve(),
+        "weights_file": weights.resolve(),
+        "evaluated_list": "validation",
+        "device": f"$torch.device('{job.device}')",
+    }
+    status = run(command("evaluating", job.bundle.resolve(), configs, ids))
+    if status:
+        raise OSError(
+            f"the evaluation ended with status {status}, see its messages above; the same command "
+            "tries again"
+        )
 
 
 def run(words: list[str]) -> int:

@@ -31,14 +31,15 @@ class TissueCalibrated(nn.Module):
     def __init__(self, backbone: nn.Module) -> None:
         super().__init__()
         self.backbone = backbone
+        self.slices = SLICES  # TorchScript knows no constants of a module
         self.head = nn.Linear(2 * len(PLANES), 1)
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Read patches with the planes of their scan's tissues."""
-        density = self.backbone(image[:, :SLICES])
-        tissues = image[:, SLICES:].mean(dim=(2, 3))
+        density = self.backbone(image[:, : self.slices])
+        tissues = image[:, self.slices :].mean(dim=(2, 3))
         correction: torch.Tensor = self.head(torch.cat([tissues, tissues * density], dim=1))
         return density + correction
 

@@ -133,7 +133,10 @@ def test_every_id_of_the_command_line_is_one_of_the_configs(stages, tmp_path):
     from monai.bundle import ConfigParser
 
     pretrain(tmp_path)
-    files = [str(path) for path in training.config_files(command.bundles.FOLDER / BUNDLE)]
+    files = [
+        str(path)
+        for path in training.config_files(command.bundles.FOLDER / BUNDLE, ("train", "pretrain"))
+    ]
     known = ConfigParser.load_config_files(files)
     options = [word.removeprefix("--") for word in stages.trained[0]]
     assert set(options) - {"bundle_root", "config_file"} <= set(known)
