@@ -63,7 +63,9 @@ class Beam:
         return cls(kvp=kev, mono_kev=kev)
 
     @classmethod
-    def with_effective_energy(cls, kev: float, kvp: float = 120.0, water_cm: float = 25.0) -> Beam:
+    def with_effective_energy(
+        cls, kev: float, kvp: float = 120.0, water_cm: float = 25.0, scintillator_mm: float = 1.0
+    ) -> Beam:
         """Return the beam whose effective energy for HA is `kev`, by choice of its filter.
 
         Raises:
@@ -71,7 +73,8 @@ class Beam:
         """
 
         def excess(filter_al_mm: float) -> float:
-            return cls(kvp, filter_al_mm, water_cm).effective_energy_kev - kev
+            beam = cls(kvp, filter_al_mm, water_cm, scintillator_mm)
+            return beam.effective_energy_kev - kev
 
         low, high = (kev + excess(mm) for mm in FILTER_RANGE_MM)
         if not low <= kev <= high:
@@ -79,7 +82,8 @@ class Beam:
                 f"effective energy {kev:g} keV is outside {low:.1f}-{high:.1f} keV, what "
                 f"{FILTER_RANGE_MM[0]:g}-{FILTER_RANGE_MM[1]:g} mm Al gives at {kvp:g} kV"
             )
-        return cls(kvp, float(brentq(excess, *FILTER_RANGE_MM, xtol=1e-4)), water_cm)
+        filter_al_mm = float(brentq(excess, *FILTER_RANGE_MM, xtol=1e-4))
+        return cls(kvp, filter_al_mm, water_cm, scintillator_mm)
 
     def through(self, water_cm: float) -> Beam:
         """Return the same beam in a patient of another size, as cm of water."""
