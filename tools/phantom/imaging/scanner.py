@@ -239,7 +239,7 @@ def _filter_for(kev: float, scintillator_mm: float) -> float:
     A thick detector cannot see the softest beams; then it is the least filter there is.
     """
     softest = Beam(filter_al_mm=FILTER_RANGE_MM[0], scintillator_mm=scintillator_mm)
-    if kev <= softest.effective_energy_kev:
+    if softest.ha_slope <= Beam.mono(kev).ha_slope:
         return softest.filter_al_mm
     return Beam.with_effective_energy(kev, scintillator_mm=scintillator_mm).filter_al_mm
 

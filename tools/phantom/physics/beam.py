@@ -71,13 +71,16 @@ class Beam:
         Raises:
             ValueError: no aluminium within `FILTER_RANGE_MM` gives this energy.
         """
+        wanted = cls.mono(kev).ha_slope
 
         def excess(filter_al_mm: float) -> float:
-            beam = cls(kvp, filter_al_mm, water_cm, scintillator_mm)
-            return beam.effective_energy_kev - kev
+            return cls(kvp, filter_al_mm, water_cm, scintillator_mm).ha_slope - wanted
 
-        low, high = (kev + excess(mm) for mm in FILTER_RANGE_MM)
-        if not low <= kev <= high:
+        if not excess(FILTER_RANGE_MM[0]) >= 0 >= excess(FILTER_RANGE_MM[1]):
+            low, high = (
+                cls(kvp, mm, water_cm, scintillator_mm).effective_energy_kev
+                for mm in FILTER_RANGE_MM
+            )
             raise ValueError(
                 f"effective energy {kev:g} keV is outside {low:.1f}-{high:.1f} keV, what "
                 f"{FILTER_RANGE_MM[0]:g}-{FILTER_RANGE_MM[1]:g} mm Al gives at {kvp:g} kV"
