@@ -57,8 +57,8 @@ def phantom(
         out: Folder to write, new or left by the same command.
         cases: Patients per scanner.
         seed: Number from which everything random follows; another seed, other patients.
-        scanner: Scanners to use, separated by commas. A is split into training, validation and
-            test; others only test.
+        scanner: Scanners to use, separated by commas. A, and R, whose every scan comes from
+            another machine, are split into training, validation and test; B and C only test.
         recipe: Who is scanned and how: the name of a packaged recipe or the path of a YAML file.
         format: File format of the images: nifti, or dicom for a folder of slices; label maps are
             NIfTI in any case.

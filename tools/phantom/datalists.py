@@ -16,8 +16,8 @@ from tools.levels import LABEL_IDS, MEASURED_LEVELS
 
 SPLITS = ("training", "validation", "test")
 
-SPLIT_SCANNER = "A"
-"""The scanner that trains; its patients are divided, those of the others only test."""
+SPLIT_SCANNERS = ("A", "R")
+"""Scanners that train; their patients are divided, those of the others only test."""
 
 TEST_NUMBER = {"B": 2, "C": 3}
 """Scanners that only test, with the number of their named set: ``test_2``, ``test_3``."""
@@ -76,9 +76,9 @@ def _stratum(patient: Truth) -> tuple[str, int]:
 def list_names(truths: Sequence[Truth], seed: int) -> list[str]:
     """Name the list of a datalist that each scan belongs to.
 
-    Scanner A's patients are split, the scans of B and C are ``test_2`` and ``test_3``. A patient
-    whom scanner A trains on or validates with must not test on another scanner: in a paired cohort
-    such scans are ``training_2``, ``validation_2`` and so on.
+    The patients of A and R are split, the scans of B and C are ``test_2`` and ``test_3``. A patient
+    whom A or R trains on or validates with must not test on another scanner: in a paired cohort
+    such scans are ``training_2``, ``validation_2`` and so on, and R's part is A's.
 
     Args:
         truths: one truth per scan, with ``patient_id``, ``scanner``, ``sex`` and ``age``.
@@ -87,7 +87,10 @@ def list_names(truths: Sequence[Truth], seed: int) -> list[str]:
     Returns:
         One name per truth.
     """
-    divided = split([truth for truth in truths if truth["scanner"] == SPLIT_SCANNER], seed)
+    divided: dict[str, str] = {}
+    for scanner in SPLIT_SCANNERS:
+        own = [truth for truth in truths if truth["scanner"] == scanner]
+        divided |= split([truth for truth in own if truth["patient_id"] not in divided], seed)
     names = []
     for truth in truths:
         part = divided.get(truth["patient_id"], "test")
@@ -108,7 +111,7 @@ def build(truths: Sequence[Truth], seed: int) -> dict[str, dict[str, Any]]:
     """
     names = list_names(truths, seed)
     scanners = {truth["scanner"] for truth in truths}
-    first = SPLITS if SPLIT_SCANNER in scanners else ()
+    first = SPLITS if scanners & set(SPLIT_SCANNERS) else ()
     lists = [*first, *sorted(set(names) - set(first))]
     datalists = {}
     for bundle, (head, record) in BUNDLES.items():
@@ -148,7 +151,8 @@ def _segmentation_record(truth: Truth) -> dict[str, Any]:
 def _density_record(truth: Truth) -> dict[str, Any]:
     """Return a scan's record for ``bmd_regression``.
 
-    A level that the field cuts or that holds an implant has no density.
+    A level that the field cuts or that holds an implant has no density. The voltage is what a
+    series' header says and a NIfTI file does not, kV.
     """
     levels = truth["levels"]
     return {
@@ -163,6 +167,7 @@ def _density_record(truth: Truth) -> dict[str, Any]:
         "unit": "mg/cm3",
         "mineral": "HA",
         "reference": "QCT",
+        "kvp": truth["scan"]["kvp"],
         "patient_id": truth["patient_id"],
         "scanner": truth["scanner"],
     }

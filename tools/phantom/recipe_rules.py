@@ -20,7 +20,7 @@ from tools.phantom.strict_yaml import short
 
 SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
 
-SCANNER_NAMES = ("A", "B", "C")
+SCANNER_NAMES = ("A", "B", "C", "R")
 """Scanners that a recipe may treat apart; `imaging/scanners/` holds their files."""
 
 CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")

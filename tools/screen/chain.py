@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from tools.morphometry.model import Heights
 from tools.screen import aorta, bodies, heights, metal, scale
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING
+
+if TYPE_CHECKING:
+    from bmd_bundle.aorta import Aorta
 
 CROP_MM = 40.0
 """Kept about a level when its patch is cut: noise is read in soft tissue near the body."""
@@ -53,7 +56,7 @@ class Findings:
     heights: dict[str, Heights] = field(default_factory=dict)
     losses: dict[str, dict[str, float] | None] = field(default_factory=dict)
     dense: frozenset[str] = frozenset()
-    aorta: aorta.Aorta = aorta.NOT_FOUND
+    aorta: Aorta = aorta.NOT_FOUND
     scale_problem: str | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
 

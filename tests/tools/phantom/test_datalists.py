@@ -19,6 +19,7 @@ def truth(number, sex="F", age=60, scanner="A", patient=None, fractured=False, l
         "sex": sex,
         "age": age,
         "fractured": fractured,
+        "scan": {"kvp": 120.0},
         "levels": levels or {},
     }
 
@@ -87,6 +88,34 @@ def test_other_scanners_only_test():
     assert {r["scanner"] for part in datalists.SPLITS for r in lists[part]} == {"A"}
 
 
+def test_scanner_r_trains_as_a_does():
+    truths = [truth(i, scanner=scanner) for scanner in "BR" for i in range(1, 21)]
+    lists = datalists.build(truths, 0)["bmd_regression"]
+    assert {name: len(lists[name]) for name in datalists.SPLITS} == {
+        "training": 14,
+        "validation": 3,
+        "test": 3,
+    }
+    assert {r["scanner"] for part in datalists.SPLITS for r in lists[part]} == {"R"}
+    assert len(lists["test_2"]) == 20
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_a_is_split_the_same_whether_r_is_there_or_not(paired):
+    truths = {
+        scanner: [
+            truth(i, scanner=scanner, patient=f"P-{i:04d}" if paired else None)
+            for i in range(1, 31)
+        ]
+        for scanner in "AR"
+    }
+    both = datalists.list_names(truths["A"] + truths["R"], 7)
+    assert both[:30] == datalists.list_names(truths["A"], 7)
+    if paired:  # the same patients, in the same parts
+        assert both[30:] == both[:30]
+    assert Counter(both[30:]) == Counter(both[:30])
+
+
 @given(people, seeds)
 @settings(max_examples=30)
 def test_no_patient_of_a_paired_cohort_trains_here_and_tests_there(drawn, seed):
@@ -122,6 +151,7 @@ def test_records_hold_what_each_bundle_reads():
             "unit": "mg/cm3",
             "mineral": "HA",
             "reference": "QCT",
+            "kvp": 120.0,
         }
     ]
     assert built["ovf_classification"]["test"] == [common | {"label": 1, "age": 71.5, "sex": "M"}]

@@ -23,6 +23,7 @@ import yaml
 from tools.phantom.imaging.acquire import acquire
 from tools.phantom.imaging.kernel import Kernel
 from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
+from tools.phantom.physics.beam import FILTER_RANGE_MM, Beam
 
 __all__ = ["SCANNERS", "Kernel", "Protocol", "Scanner", "acquire", "fine_step_mm", "load_scanner"]
 
@@ -116,18 +117,23 @@ class KernelRanges:
 
 @dataclass(frozen=True)
 class Scanner:
-    """One scanner as its file declares it; units and sources stand there."""
+    """One scanner, or a crowd of them, as its file declares it; units and sources stand there.
+
+    A scanner's own numbers are fixed or, where each scan shall come from another machine, ranges.
+    Its beam is given by filtration or by effective energy.
+    """
 
     name: str
-    filter_al_mm: Mapping[str, float]
     water_offset_hu: Range
     cupping_hu: Range
     dark_canal_hu: Range
-    noise_hu: float
-    tube_modulation: float
-    slice_ramp: float
+    noise_hu: float | Range
+    tube_modulation: float | Range
+    slice_ramp: float | Range
     kernels: Mapping[str, KernelRanges]
-    scintillator_mm: float = 1.0
+    filter_al_mm: Mapping[str, float] = field(default_factory=dict)
+    effective_energy_kev: Range | None = None
+    scintillator_mm: float | Range = 1.0
     vendor: Mapping[str, Any] = field(default_factory=dict)
 
     def draw_protocol(self, rng: np.random.Generator, scan: Mapping[str, Any]) -> Protocol:
@@ -156,28 +162,35 @@ class Scanner:
             float(rng.uniform(*bounds))
             for bounds in (self.water_offset_hu, self.cupping_hu, self.dark_canal_hu)
         )
+        vendor = Vendor.draw(self.vendor, rng)
+        # Drawn last, and only where a range is given: scanners of fixed numbers keep their streams.
+        own = (self.noise_hu, self.tube_modulation, self.slice_ramp, self.scintillator_mm)
+        noise, modulation, ramp, scintillator = (_one_of(value, rng) for value in own)
+        if self.effective_energy_kev is None:
+            filtration = self.filter_al_mm["mean"] + filter_sd * self.filter_al_mm["sd"]
+        else:
+            filtration = _filter_for(_one_of(self.effective_energy_kev, rng), scintillator)
         return Protocol(
             scanner=self.name,
             kvp=kvp,
-            filter_al_mm=self.filter_al_mm["mean"] + filter_sd * self.filter_al_mm["sd"],
+            filter_al_mm=filtration,
             kernel=kernel,
             pixel_mm=pixel,
             thickness_mm=thickness,
             interval_mm=_console_interval(ratio, thickness),
-            noise_hu=scale * self.noise_at(thickness, kernel),
+            noise_hu=scale * _noise(noise, thickness, kernel),
             water_offset_hu=offset,
             cupping_hu=cupping,
             dark_canal_hu=dark_canal,
-            tube_modulation=self.tube_modulation,
-            slice_ramp=self.slice_ramp,
-            scintillator_mm=self.scintillator_mm,
-            vendor=Vendor.draw(self.vendor, rng),
+            tube_modulation=modulation,
+            slice_ramp=ramp,
+            scintillator_mm=scintillator,
+            vendor=vendor,
         )
 
     def noise_at(self, thickness_mm: float, kernel: Kernel) -> float:
         """SD in HU in 30 cm of water at the scanner's usual dose, for a thickness and a kernel."""
-        sharpness = (kernel.mtf50_per_mm / NOISE_REFERENCE_MTF50) ** NOISE_SHARPNESS_POWER
-        return self.noise_hu * sharpness * math.sqrt(NOISE_REFERENCE_MM / thickness_mm)
+        return _noise(float(np.mean(self.noise_hu)), thickness_mm, kernel)
 
 
 def load_scanner(path: Path) -> Scanner:
@@ -195,6 +208,8 @@ def load_scanner(path: Path) -> Scanner:
     for where, (low, high) in _ranges(values):
         if low > high:
             raise ValueError(f"{path.name}: {where}: {low} is above {high}")
+    if ("filter_al_mm" in values) == ("effective_energy_kev" in values):
+        raise ValueError(f"{path.name}: file: wants one of filter_al_mm and effective_energy_kev")
     kernels = {
         name: KernelRanges(**_pairs(ranges)) for name, ranges in values.pop("kernels").items()
     }
@@ -211,6 +226,28 @@ class _Scanners(dict[str, Scanner]):
 def fine_step_mm(protocol: Protocol, target_mm: float = 1.0) -> float:
     """Largest step not above `target_mm` (mm) of which the slice interval is a whole multiple."""
     return protocol.interval_mm / math.ceil(protocol.interval_mm / target_mm - 1e-9)
+
+
+def _one_of(value: float | Range, rng: np.random.Generator) -> float:
+    """A fixed number as it is, one of a range's otherwise; only a range takes from the stream."""
+    return float(rng.uniform(*value)) if isinstance(value, tuple) else value
+
+
+def _filter_for(kev: float, scintillator_mm: float) -> float:
+    """Aluminium, mm, behind which a 120 kV beam has an effective energy of `kev`.
+
+    A thick detector cannot see the softest beams; then it is the least filter there is.
+    """
+    softest = Beam(filter_al_mm=FILTER_RANGE_MM[0], scintillator_mm=scintillator_mm)
+    if softest.ha_slope <= Beam.mono(kev).ha_slope:
+        return softest.filter_al_mm
+    return Beam.with_effective_energy(kev, scintillator_mm=scintillator_mm).filter_al_mm
+
+
+def _noise(noise_hu: float, thickness_mm: float, kernel: Kernel) -> float:
+    """Noise of the reference slice and kernel, HU, carried to another thickness and kernel."""
+    sharpness = (kernel.mtf50_per_mm / NOISE_REFERENCE_MTF50) ** NOISE_SHARPNESS_POWER
+    return noise_hu * sharpness * math.sqrt(NOISE_REFERENCE_MM / thickness_mm)
 
 
 def _console_interval(ratio: float, thickness_mm: float) -> float:

@@ -63,23 +63,30 @@ class Beam:
         return cls(kvp=kev, mono_kev=kev)
 
     @classmethod
-    def with_effective_energy(cls, kev: float, kvp: float = 120.0, water_cm: float = 25.0) -> Beam:
+    def with_effective_energy(
+        cls, kev: float, kvp: float = 120.0, water_cm: float = 25.0, scintillator_mm: float = 1.0
+    ) -> Beam:
         """Return the beam whose effective energy for HA is `kev`, by choice of its filter.
 
         Raises:
             ValueError: no aluminium within `FILTER_RANGE_MM` gives this energy.
         """
+        wanted = cls.mono(kev).ha_slope
 
         def excess(filter_al_mm: float) -> float:
-            return cls(kvp, filter_al_mm, water_cm).effective_energy_kev - kev
+            return cls(kvp, filter_al_mm, water_cm, scintillator_mm).ha_slope - wanted
 
-        low, high = (kev + excess(mm) for mm in FILTER_RANGE_MM)
-        if not low <= kev <= high:
+        if not excess(FILTER_RANGE_MM[0]) >= 0 >= excess(FILTER_RANGE_MM[1]):
+            low, high = (
+                cls(kvp, mm, water_cm, scintillator_mm).effective_energy_kev
+                for mm in FILTER_RANGE_MM
+            )
             raise ValueError(
                 f"effective energy {kev:g} keV is outside {low:.1f}-{high:.1f} keV, what "
                 f"{FILTER_RANGE_MM[0]:g}-{FILTER_RANGE_MM[1]:g} mm Al gives at {kvp:g} kV"
             )
-        return cls(kvp, float(brentq(excess, *FILTER_RANGE_MM, xtol=1e-4)), water_cm)
+        filter_al_mm = float(brentq(excess, *FILTER_RANGE_MM, xtol=1e-4))
+        return cls(kvp, filter_al_mm, water_cm, scintillator_mm)
 
     def through(self, water_cm: float) -> Beam:
         """Return the same beam in a patient of another size, as cm of water."""
