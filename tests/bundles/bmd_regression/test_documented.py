@@ -13,7 +13,7 @@ from bmd_bundle.preflight import check
 BUNDLE = Path(__file__).parents[3] / "bundles" / "bmd_regression"
 MODULES = sorted(path.stem for path in (BUNDLE / "bmd_bundle").glob("*.py"))
 #: Words that stand for a path of the user's.
-PLACEHOLDERS = {"CT", "DATA", "COHORT", "MY_DATA"}
+PLACEHOLDERS = {"CT", "MASK", "DATA", "COHORT", "MY_DATA"}
 
 
 def commands() -> list[str]:
@@ -55,7 +55,7 @@ def test_the_card_s_reasons_are_those_of_the_code() -> None:
     table = card.partition("| reason | means |")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE))
     code = "".join(path.read_text() for path in (BUNDLE / "bmd_bundle").glob("*.py"))
-    assert named == {"no_anchor", "chain_broken", "touches_border", "level_not_found"}
+    assert named == {"patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"}
     assert all(f'"{reason}"' in code for reason in named)
 
 

@@ -1,4 +1,4 @@
-"""The bundle refuses misspelt ids and paths that do not exist; see the other bundle for the rules."""
+"""The bundle refuses misspelt ids and paths that do not exist."""
 
 from pathlib import Path
 

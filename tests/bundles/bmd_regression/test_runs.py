@@ -14,36 +14,36 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser
 
-from tests.bundles.bmd_regression.workflows import config_files
+from tests.bundles.bmd_regression.workflows import (
+    SMALL_NETWORK,
+    config_files,
+    read,
+    save_weights,
+)
 
 pytestmark = pytest.mark.slow
 
 LIMIT_S = 900
-SMALL = ("--network_def::width", "2")
+SMALL = (
+    *("--network_def::init_features", "8", "--network_def::growth_rate", "4"),
+    *("--network_def::block_config", "[1,1,1,1]"),
+)
 CONFIGS = {"training": ["train"], "inferring": ["inference"], "evaluating": ["train", "evaluate"]}
 
 
 @pytest.fixture(scope="module")
 def weights(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Random half precision weights of the small network."""
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "inference"))
-    parser["network_def::width"] = 2
-    path = tmp_path_factory.mktemp("weights") / "model.pt"
-    state = parser.get_parsed_content("network_def").state_dict()
-    torch.save({name: value.half() for name, value in state.items()}, path)
-    return str(path)
+    return save_weights(bundle, tmp_path_factory.mktemp("weights") / "model.pt", **SMALL_NETWORK)
 
 
 def small_training(cohort: Path, output: Path, epochs: int) -> list[str]:
     """Options that make training take seconds."""
     return [
         *("--dataset_dir", str(cohort), "--output_dir", str(output)),
-        *("--ckpt_dir", str(output / "checkpoints"), "--cache_dir", str(output / "cache")),
-        *("--epochs", str(epochs), "--slabs_per_batch", "1", "--slices_per_slab", "1"),
-        *("--crop", "[32,32]", "--validation_size", "[32,32]", *SMALL),
+        *("--ckpt_dir", str(output / "checkpoints"), "--cache_dir", str(cohort / "cache")),
+        *("--epochs", str(epochs), "--scans_per_batch", "1", "--cache_workers", "0", *SMALL),
     ]
 
 
@@ -53,7 +53,8 @@ def options(run_id: str, cohort: Path, output: Path, weights: str) -> list[str]:
         return small_training(cohort, output, epochs=1)
     given = ["--output_dir", str(output), "--weights_file", weights, *SMALL]
     if run_id == "inferring":
-        return [*given, "--image", str(cohort / "images" / "A0004.nii.gz")]
+        image, mask = (str(cohort / name / "A0004.nii.gz") for name in ("images", "labels"))
+        return [*given, "--image", image, "--mask", mask]
     return [*given, "--dataset_dir", str(cohort)]
 
 
@@ -94,7 +95,7 @@ def test_each_run_id_works_from_both_places(
     finish([*command, *options(run_id, cohort, tmp_path, weights)], folder)
     expected = {
         "training": "checkpoints/best.pt",
-        "inferring": "A0004_seg.nii.gz",
+        "inferring": "A0004_bmd.json",
         "evaluating": "predictions.csv",
     }
     assert (tmp_path / expected[run_id]).is_file()
@@ -109,7 +110,8 @@ def training(bundle: Path, *words: str) -> list[str]:
 
 def epochs_run(log: str) -> list[int]:
     """Epochs of training that a log tells of."""
-    return sorted({int(number) for number in re.findall(r"Epoch: (\d+)/\d+, Iter:", log)})
+    found = re.findall(r"Epoch\[(\d+)\] Metrics -- train_mae", log)
+    return sorted({int(number) for number in found})
 
 
 def test_a_killed_and_resumed_run_ends_as_an_uninterrupted_one(
@@ -147,13 +149,12 @@ def test_two_processes_train_together(bundle: Path, cohort: Path, tmp_path: Path
     command += ["--nproc_per_node=2", *training(bundle, *small_training(cohort, tmp_path, 2))[1:]]
     command[command.index("--config_file") + 1] = str(files)
     log = finish(command, tmp_path, CUDA_VISIBLE_DEVICES="", OMP_NUM_THREADS="1")
-    assert len(re.findall(r"Epoch: 1/2, Iter: 1/1 ", log)) == 1  # two patients, one step, one voice
+    assert len(re.findall(r"Epoch\[2\] Metrics -- train_mae", log)) == 1  # one voice
     state = torch.load(
         tmp_path / "checkpoints" / "checkpoint_epoch=2.pt", map_location="cpu", weights_only=True
     )
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "train"))
-    parser["network_def::width"] = 2
+    parser = read(bundle, "train")
+    parser.update(SMALL_NETWORK)
     parser.get_parsed_content("network_def").load_state_dict(state["model"])  # no "module." prefix
     assert (tmp_path / "checkpoints" / "best.pt").is_file()
 
@@ -177,9 +178,10 @@ def test_the_bundle_works_alone(weights: str, bundle: Path, cohort: Path, tmp_pa
     command += ["--config_file", "configs/inference.yaml"]
     shipped = (alone / "models" / "model.pt").is_file()
     given = () if shipped else ("--weights_file", weights, *SMALL)
-    image = str(cohort / "images" / "A0004.nii.gz")
-    words = ["--image", image, "--output_dir", str(tmp_path / "out"), *given]
+    image, mask = (str(cohort / name / "A0004.nii.gz") for name in ("images", "labels"))
+    words = ["--image", image, "--mask", mask, "--output_dir", str(tmp_path / "out"), *given]
     finish([*command, *words], alone, PYTHONPATH="", PYTHONNOUSERSITE="1")
-    assert (tmp_path / "out" / "A0004_seg.nii.gz").is_file()
-    levels = json.loads((tmp_path / "out" / "A0004_levels.json").read_text())["levels"]
-    assert set(levels) == {"L1", "L2", "L3", "L4"}
+    levels = json.loads((tmp_path / "out" / "A0004_bmd.json").read_text())["levels"]
+    assert [level["status"] for level in levels.values()] == [
+        *("refused", "measured", "measured", "refused")
+    ]

@@ -12,7 +12,6 @@ import pytest
 import torch
 from monai.bundle import ConfigParser, verify_metadata, verify_net_in_out
 
-from bmd_bundle.classes import CHANNELS, LEVELS
 from tests.bundles.bmd_regression.workflows import config_files
 
 SCHEMA = Path(__file__).parents[1] / "meta_schema_20240725.json"
@@ -36,7 +35,7 @@ def metadata(bundle: Path) -> dict:
     "name",
     [
         *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml"),
-        *("configs/inference.yaml", "configs/evaluate.yaml", "models/model.pt"),
+        *("configs/inference.yaml", "configs/evaluate.yaml", "configs/paper.yaml"),
         *("docs/README.md", "docs/data_license.txt"),
     ],
 )
@@ -115,15 +114,9 @@ def test_the_bundle_imports_nothing_of_the_repository(bundle: Path) -> None:
 def test_the_ids_of_inference_are_there(bundle: Path) -> None:
     parser = ConfigParser()
     parser.read_config(config_files(bundle, "inference"))
-    assert [name for name in [*INFERENCE_IDS, "image"] if name not in parser] == []
-
-
-def test_channels_are_named_as_the_code_names_them(metadata: dict) -> None:
-    formats = metadata["network_data_format"]
-    ids = {"0": "background"} | {str(value): name for name, value in LEVELS.items()}
-    assert formats["outputs"]["pred"]["channel_def"] == ids
-    assert formats["outputs"]["pred"]["num_channels"] == len(CHANNELS)
-    assert formats["post_processed_outputs"]["pred"]["channel_def"] == ids
+    assert [
+        name for name in [*INFERENCE_IDS, "image", "mask", "calibration_file"] if name not in parser
+    ] == []
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
@@ -139,6 +132,8 @@ def test_the_network_takes_and_gives_what_the_metadata_say(name: str, n: int, bu
 
 def test_the_shipped_weights_are_a_plain_half_precision_state(bundle: Path) -> None:
     path = bundle / "models" / "model.pt"
+    if not path.is_file():
+        pytest.skip("no weights yet: make them with `python -m tools pretrain bmd_regression OUT`")
     assert path.stat().st_size <= LARGEST_FILE_BYTES
     state = torch.load(path, map_location="cpu", weights_only=True)
     floating = {value.dtype for value in state.values() if value.is_floating_point()}
