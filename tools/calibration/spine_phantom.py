@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from tools import bundles
 from tools.phantom.objects import reader
+from tools.screen import scale
 from tools.volumes import Grid, reorient
 
 SIZE_EFFECT = 0.08
@@ -127,6 +128,7 @@ def measure(
     volume, turned = reorient(np.asarray(image), affine, "RAS")
     spacing = Grid((volume.shape[0], volume.shape[1], volume.shape[2]), turned).spacing_mm
     volume = np.ascontiguousarray(volume, dtype=np.float32)
+    _refuse_scaled(volume)
     body = _object(volume, spacing)
     volume[~body] = -1000.0
     try:
@@ -167,6 +169,19 @@ def _refuse_tilted(affine: np.ndarray) -> None:
             f"the image is tilted by {tilt:.0f}°; scan the object without gantry tilt, up to "
             f"{MOST_TILT_DEG:.0f}°"
         )
+
+
+def _refuse_scaled(volume: np.ndarray) -> None:
+    """Refuse numbers that are no HU: the air about the object reads -1000.
+
+    `tools.screen.scale` looks for what patients show; an object has ends within the field.
+    """
+    dark = volume[volume < scale.DARK_HU]
+    if dark.size == 0:
+        raise ValueError("nothing in the scan is as dark as air; give the scan in HU")
+    air = float(np.median(dark))
+    if abs(air - scale.AIR_HU) > scale.TOLERANCE_HU:
+        raise ValueError(f"air reads {air:.0f} HU, not {scale.AIR_HU:.0f}; give the scan in HU")
 
 
 def _object(volume: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
