@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from tests.tools.phantom.dicom import volumes
 from tools import bundles
 from tools.__main__ import COMMANDS, INTRO
 from tools.calibration import spine_phantom
@@ -170,3 +171,23 @@ def test_a_tilted_scan_is_refused(ideal):
     )
     with pytest.raises(ValueError, match="tilted by 15°"):
         spine_phantom.measure(ideal[0], at, CERTIFICATE)
+
+
+@pytest.mark.parametrize(
+    ("said", "words", "says"),
+    [
+        (120.0, [], None),
+        (100.0, ["--kvp", 120], "was made at 100 kV, not 120; leave --kvp out"),
+    ],
+    ids=["its own voltage", "another voltage given"],
+)
+def test_a_dicom_series_says_its_own_voltage(ideal, tmp_path, capsys, said, words, says):
+    image = np.round(ideal[0]).astype(np.int16)
+    volumes.write(tmp_path / "esp", *reorient(image, ideal[1], "LPS"), kvp=said, thickness_mm=2.5)
+    code = run(tmp_path / "esp", tmp_path / "out", *words)
+    if says:
+        assert code == 2
+        assert says in capsys.readouterr().err
+    else:
+        assert code == 0
+        assert files.load(tmp_path / "out" / "calibration.json").kvp == said
