@@ -56,6 +56,9 @@ MOST_TILT_DEG = 10.0
 BODY_HU = -500.0
 """Halfway between air and water."""
 
+LEAST_LENGTH_MM = 50.0
+"""Objects are longer than this along the spine, mm: two vertebrae with their disc."""
+
 TABLE_MM = 6.0
 """What is thinner than twice this, mm, is a table or a strap, no object."""
 
@@ -186,7 +189,8 @@ def _refuse_scaled(volume: np.ndarray) -> None:
 
 def _object(volume: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """The largest solid in the field without the table it lies on, bool [X, Y, Z]."""
-    axial = ndimage.binary_fill_holes((volume > BODY_HU).mean(axis=2) > 0.5)
+    length_mm = (volume > BODY_HU).sum(axis=2) * spacing[2]
+    axial = ndimage.binary_fill_holes(length_mm > LEAST_LENGTH_MM)
     depth = ndimage.distance_transform_edt(axial, sampling=spacing[:2])
     parts, count = ndimage.label(depth > TABLE_MM)
     if count == 0:

@@ -92,6 +92,14 @@ def test_the_table_is_no_part_of_the_phantom(ideal):
     assert found.object_cm == pytest.approx(usual.object_cm, abs=0.1)
 
 
+def test_a_field_far_longer_than_the_phantom_does_no_harm(ideal):
+    usual = spine_phantom.measure(*ideal, CERTIFICATE)
+    image = np.pad(ideal[0], ((0, 0), (0, 0), (100, 20)), constant_values=-1000)
+    image[30:-30, 2:6] = 100.0  # its table
+    found = spine_phantom.measure(image, ideal[1], CERTIFICATE)
+    assert found.hu == pytest.approx(usual.hu, abs=0.5)
+
+
 def test_the_line_by_hand():
     """Inserts at 66, 133 and 267 HU, body 35 cm: one size step, so 8 % steeper at 25 cm."""
     slope, intercept = np.polyfit(CERTIFICATE, (66.0, 133.0, 267.0), 1)
