@@ -15,7 +15,7 @@ from tools.calibration import spine_phantom
 from tools.calibration.recalibrate import CALIBRATION_FILE, ID_DIGITS
 from tools.calibration.spine_phantom import Measured
 from tools.files import write_content, write_json
-from tools.screen import scale, scan
+from tools.screen import scan
 from tools.screen.settings import MEASURING
 
 MEASURED_FILE = "spine_phantom.json"
@@ -45,9 +45,9 @@ def calibrate(
     """Calibrate a scanner with one CT of a spine phantom of known densities.
 
     Finds the inserts, fits HU over their hydroxyapatite, and moves the slope to a patient of 25 cm
-    of water. Use the extension ring nearest your patients' size. Writes OUT/calibration.json for `screen --calibration` and OUT/spine_phantom.json with
+    of water. Writes OUT/calibration.json for `screen --calibration` and OUT/spine_phantom.json with
     what was measured. Scan the phantom as patients are scanned: voltage, table height, kernel,
-    field. Research use only.
+    field, and with the extension ring nearest to their size. Research use only.
 
     Args:
         image: NIfTI file, or DICOM folder or file of one series, axial.
@@ -76,8 +76,6 @@ def calibrate(
         raise ValueError(f"{image}: holds {len(cases)} scans; give the one of the phantom")
     read = scan.read(cases[0])
     voltage = _voltage(read, kvp, image)
-    if (wrong := scale.problem(read.hu, read.affine)) is not None:
-        raise ValueError(f"{image}: {wrong}; give the scan in HU")
     try:
         found = spine_phantom.measure(read.hu, read.affine, certificate, plastic_hu)
     except ValueError as error:

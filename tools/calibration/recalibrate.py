@@ -107,7 +107,8 @@ def examine(found: Pairs, correction: fitting.Choice = "auto") -> tuple[Chosen, 
     bundle = bundles.module(paired.MEASURING, "bmd_bundle.site")
     low, high = bundle.SLOPE_RANGE
     together = float(np.corrcoef(x, y)[0, 1]) > 0
-    if not together or not low <= chosen.slope <= high:
+    far = abs(chosen.intercept) > bundle.MOST_INTERCEPT_MG_CM3
+    if not together or far or not low <= chosen.slope <= high:
         raise ValueError(
             f"readings and references do not agree (slope {chosen.fitted_slope:.2f}); check that "
             "the rows pair the same patients and levels"

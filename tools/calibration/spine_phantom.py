@@ -20,6 +20,7 @@ from scipy import ndimage
 
 from tools import bundles
 from tools.phantom.objects import reader
+from tools.screen import scale
 from tools.volumes import Grid, reorient
 
 SIZE_EFFECT = 0.08
@@ -54,6 +55,9 @@ MOST_TILT_DEG = 10.0
 
 BODY_HU = -500.0
 """Halfway between air and water."""
+
+LEAST_LENGTH_MM = 50.0
+"""Objects are longer than this along the spine, mm: two vertebrae with their disc."""
 
 TABLE_MM = 6.0
 """What is thinner than twice this, mm, is a table or a strap, no object."""
@@ -127,6 +131,7 @@ def measure(
     volume, turned = reorient(np.asarray(image), affine, "RAS")
     spacing = Grid((volume.shape[0], volume.shape[1], volume.shape[2]), turned).spacing_mm
     volume = np.ascontiguousarray(volume, dtype=np.float32)
+    _refuse_scaled(volume)
     body = _object(volume, spacing)
     volume[~body] = -1000.0
     try:
@@ -169,9 +174,23 @@ def _refuse_tilted(affine: np.ndarray) -> None:
         )
 
 
+def _refuse_scaled(volume: np.ndarray) -> None:
+    """Refuse numbers that are no HU: the air about the object reads -1000.
+
+    `tools.screen.scale` looks for what patients show; an object has ends within the field.
+    """
+    dark = volume[volume < scale.DARK_HU]
+    if dark.size == 0:
+        raise ValueError("nothing in the scan is as dark as air; give the scan in HU")
+    air = float(np.median(dark))
+    if abs(air - scale.AIR_HU) > scale.TOLERANCE_HU:
+        raise ValueError(f"air reads {air:.0f} HU, not {scale.AIR_HU:.0f}; give the scan in HU")
+
+
 def _object(volume: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
     """The largest solid in the field without the table it lies on, bool [X, Y, Z]."""
-    axial = ndimage.binary_fill_holes((volume > BODY_HU).mean(axis=2) > 0.5)
+    length_mm = (volume > BODY_HU).sum(axis=2) * spacing[2]
+    axial = ndimage.binary_fill_holes(length_mm > LEAST_LENGTH_MM)
     depth = ndimage.distance_transform_edt(axial, sampling=spacing[:2])
     parts, count = ndimage.label(depth > TABLE_MM)
     if count == 0:

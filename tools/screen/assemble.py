@@ -89,7 +89,7 @@ def report(
 
 
 def _scan_facts(
-    scan: Scan, found: Findings, settings: Settings, kvp: float | None, wrong_voltage: bool
+    scan: Scan, found: Findings, settings: Settings, kvp: float | None, wrong_voltage: bool = False
 ) -> gate.Scan:
     edges = np.linalg.norm(scan.affine[:3, :3], axis=0)
     return gate.Scan(

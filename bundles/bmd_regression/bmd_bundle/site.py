@@ -118,8 +118,8 @@ class Correction:
     def correct(self, reading: float) -> float:
         """Density at a reading, mg/cm³ of the correction's mineral.
 
-        >>> Correction("s", "hu_linear", 1.1, -4.0, "HA", 120.0, 20, None).correct(100.0)
-        106.0
+        >>> Correction("s", "hu_linear", 1.25, -4.0, "HA", 120.0, 20, None).correct(100.0)
+        121.0
         """
         return self.slope * reading + self.intercept
 
