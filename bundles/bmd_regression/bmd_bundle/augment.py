@@ -39,7 +39,7 @@ class RandMinerald(RandomizableTransform, MapTransform):
         keys: KeysCollection,
         label_key: str = "label",
         prob: float = 0.8,
-        most_mg_cm3: float = 60.0,
+        most_mg_cm3: float = 80.0,
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob)

@@ -16,7 +16,6 @@ import pytest
 import torch
 
 from tests.bundles.bmd_regression.workflows import (
-    SMALL_NETWORK,
     config_files,
     read,
     save_weights,
@@ -25,17 +24,18 @@ from tests.bundles.bmd_regression.workflows import (
 pytestmark = pytest.mark.slow
 
 LIMIT_S = 900
-SMALL = (
-    *("--network_def::init_features", "8", "--network_def::growth_rate", "4"),
-    *("--network_def::block_config", "[1,1,1,1]"),
-)
-CONFIGS = {"training": ["train"], "inferring": ["inference"], "evaluating": ["train", "evaluate"]}
+SMALL = "network_densenet_small"  # the shipped network takes its time
+CONFIGS = {
+    "training": ["train", SMALL],
+    "inferring": ["inference", SMALL],
+    "evaluating": ["train", "evaluate", SMALL],
+}
 
 
 @pytest.fixture(scope="module")
 def weights(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Random half precision weights of the small network."""
-    return save_weights(bundle, tmp_path_factory.mktemp("weights") / "model.pt", **SMALL_NETWORK)
+    return save_weights(bundle, tmp_path_factory.mktemp("weights") / "model.pt", SMALL)
 
 
 def small_training(cohort: Path, output: Path, epochs: int) -> list[str]:
@@ -43,7 +43,7 @@ def small_training(cohort: Path, output: Path, epochs: int) -> list[str]:
     return [
         *("--dataset_dir", str(cohort), "--output_dir", str(output)),
         *("--ckpt_dir", str(output / "checkpoints"), "--cache_dir", str(cohort / "cache")),
-        *("--epochs", str(epochs), "--scans_per_batch", "1", "--cache_workers", "0", *SMALL),
+        *("--epochs", str(epochs), "--scans_per_batch", "1", "--cache_workers", "0"),
     ]
 
 
@@ -51,7 +51,7 @@ def options(run_id: str, cohort: Path, output: Path, weights: str) -> list[str]:
     """Options of a small run of each kind."""
     if run_id == "training":
         return small_training(cohort, output, epochs=1)
-    given = ["--output_dir", str(output), "--weights_file", weights, *SMALL]
+    given = ["--output_dir", str(output), "--weights_file", weights]
     if run_id == "inferring":
         image, mask = (str(cohort / name / "A0004.nii.gz") for name in ("images", "labels"))
         return [*given, "--image", image, "--mask", mask]
@@ -103,8 +103,8 @@ def test_each_run_id_works_from_both_places(
 
 def training(bundle: Path, *words: str) -> list[str]:
     """Command that trains, from any folder."""
-    config = str(bundle / "configs" / "train.yaml")
-    words = ("run", "training", "--bundle_root", str(bundle), "--config_file", config, *words)
+    files = str(config_files(bundle, "train", SMALL))
+    words = ("run", "training", "--bundle_root", str(bundle), "--config_file", files, *words)
     return [sys.executable, "-m", "monai.bundle", *words]
 
 
@@ -144,7 +144,7 @@ def test_a_killed_and_resumed_run_ends_as_an_uninterrupted_one(
 
 
 def test_two_processes_train_together(bundle: Path, cohort: Path, tmp_path: Path) -> None:
-    files = config_files(bundle, "train", "multi_gpu_train")
+    files = config_files(bundle, "train", SMALL, "multi_gpu_train")
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     command += ["--nproc_per_node=2", *training(bundle, *small_training(cohort, tmp_path, 2))[1:]]
     command[command.index("--config_file") + 1] = str(files)
@@ -153,8 +153,7 @@ def test_two_processes_train_together(bundle: Path, cohort: Path, tmp_path: Path
     state = torch.load(
         tmp_path / "checkpoints" / "checkpoint_epoch=2.pt", map_location="cpu", weights_only=True
     )
-    parser = read(bundle, "train")
-    parser.update(SMALL_NETWORK)
+    parser = read(bundle, "train", SMALL)
     parser.get_parsed_content("network_def").load_state_dict(state["model"])  # no "module." prefix
     assert (tmp_path / "checkpoints" / "best.pt").is_file()
 
@@ -175,9 +174,10 @@ def test_the_bundle_works_alone(weights: str, bundle: Path, cohort: Path, tmp_pa
     install = [python, "-m", "pip", "install", "--quiet"]
     finish([*install, *(f"{name}=={version}" for name, version in pins.items())], tmp_path)
     command = [python, "-m", "monai.bundle", "run", "inferring"]
-    command += ["--config_file", "configs/inference.yaml"]
     shipped = (alone / "models" / "model.pt").is_file()
-    given = () if shipped else ("--weights_file", weights, *SMALL)
+    given = () if shipped else ("--weights_file", weights)
+    names = ["configs/inference.yaml"] + ([] if shipped else [f"configs/{SMALL}.yaml"])
+    command += ["--config_file", names[0] if shipped else str(names)]
     image, mask = (str(cohort / name / "A0004.nii.gz") for name in ("images", "labels"))
     words = ["--image", image, "--mask", mask, "--output_dir", str(tmp_path / "out"), *given]
     finish([*command, *words], alone, PYTHONPATH="", PYTHONNOUSERSITE="1")
