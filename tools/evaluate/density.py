@@ -14,7 +14,6 @@ from tools.evaluate.predictions import CNN, HU_LINEAR
 from tools.evaluate.published import CATEGORIES
 from tools.levels import MEASURED_LEVELS
 from tools.statistics import (
-    Estimate,
     agree,
     association,
     auc,
@@ -223,7 +222,6 @@ def categories(
     owners = [patients[i] for i in measured]
     counts = confusion(one, other, CATEGORIES)
     found: dict[str, Any] = {
-        "with_category": Estimate(float(len(known)), n=len(known)),
         "measured": share([name is not None for name in said], patients),
         "kappa": clustered_kappa(one, other, CATEGORIES, owners, seed),
         "chi2": association(counts),

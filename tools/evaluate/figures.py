@@ -30,7 +30,7 @@ LIMITS_K2HPO4 = bundles.module("bmd_regression", "bmd_bundle.calibration").LIMIT
 
 DOTS_PER_INCH = 110
 
-MOST_PANELS = 4
+MOST_PANELS = 2
 """Confusion matrices beside each other."""
 
 

@@ -15,13 +15,13 @@ from tools.report import words
 
 STYLE = """
 .use { border-left: .3rem solid var(--soft); padding: .4rem .8rem; max-width: none; }
-th, td { vertical-align: top; white-space: nowrap; }
+th, td { vertical-align: top; white-space: pre; }
 thead th { white-space: normal; vertical-align: bottom; }
 caption { min-width: min(40rem, 90vw); white-space: normal; }
 .soft { color: var(--soft); font-size: .875rem; }
-.pictures { grid-template-columns: repeat(auto-fit, minmax(min(22rem, 100%), 1fr)); }
+.pictures { grid-template-columns: repeat(auto-fit, minmax(min(26rem, 100%), 1fr));
+  margin-top: 1rem; }
 img { background: #fff; }
-td, th { overflow-wrap: anywhere; }
 """
 
 CATEGORY_USE = (

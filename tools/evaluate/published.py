@@ -118,11 +118,8 @@ def put(numbers: Numbers) -> None:
             {"r": Estimate(r), "osteoporosis_auc": Estimate(area)},
         )
     low, high = HU_LINEAR_R
-    middle = {
-        "r": Estimate((low + high) / 2, low, high),
-        "osteoporosis_auc": Estimate(HU_LINEAR_AUC),
-    }
-    numbers.put(TABLE, "literature", "hu_linear", "mean", middle)
+    others = {"r": Estimate(None, low, high), "osteoporosis_auc": Estimate(HU_LINEAR_AUC)}
+    numbers.put(TABLE, "literature", "hu_linear", "mean", others)
 
 
 def put_segmentation(numbers: Numbers) -> None:

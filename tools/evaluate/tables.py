@@ -109,16 +109,10 @@ def categories(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]
             found = [numbers.get(table, name, f"{finding}_{key}", method, MEAN) for key, _ in RATES]
             if table == CATEGORY:
                 used += [kappa, area, *found]
-            rows.append([name, shown, number(kappa, 3), number(chi2), *map(counted, found),
-                         number(area, 3)])  # fmt: skip
-        head = [
-            "scanner",
-            "method",
-            "κ, linear weights",
-            "χ² p",
-            *(text for _, text in RATES),
-            "AUC",
-        ]
+            rows.append([name, shown, number(kappa, 3), number(area, 3), *map(counted, found),
+                         number(chi2)])  # fmt: skip
+        head = ["scanner", "method", "κ, linear weights", "AUC", *(text for _, text in RATES),
+                "χ² p"]  # fmt: skip
         yield page.table(head, rows, title)
         yield from _why(used)
 
@@ -144,7 +138,7 @@ def intervals(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str])
     used, rows = [], []
     for name in scanners:
         for method in methods:
-            for level in density.PLACES:
+            for level in (density.LEVELS, MEAN):  # single levels stand in tables.csv
                 found = [
                     numbers.get(INTERVALS, name, metric, method, level)
                     for metric in ("coverage", "coverage_60_100", "median_width")

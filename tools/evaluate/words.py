@@ -38,11 +38,13 @@ def figure(value: float | None, digits: int) -> str:
 
 
 def number(found: Number, digits: int = 2) -> str:
-    """Write a number with its interval; of a test its p.
+    r"""Write a number with its interval under it; of a test its p.
 
     >>> from tools.statistics import Estimate
     >>> number(Estimate(0.9123, 0.85, 0.95, 30), 3)
-    '0.912 (0.850 to 0.950)'
+    '0.912\n(0.850 to 0.950)'
+    >>> number(Estimate(None, 0.956, 0.968), 3)
+    '0.956 to 0.968'
     >>> number(Estimate(None, reason="one class only"))
     '–'
     """
@@ -51,15 +53,16 @@ def number(found: Number, digits: int = 2) -> str:
     value = figure(found.value, digits)
     if found.low is None or found.high is None:
         return value
-    return f"{value} ({figure(found.low, digits)} to {figure(found.high, digits)})"
+    ends = f"{figure(found.low, digits)} to {figure(found.high, digits)}"
+    return ends if found.value is None else f"{value}\n({ends})"
 
 
 def counted(found: Number, digits: int = 2) -> str:
-    """Write a share with its counts.
+    r"""Write a share with its counts.
 
     >>> from tools.statistics import share
     >>> counted(share([True] * 18 + [False] * 21))
-    '18/39 = 0.46 (0.30 to 0.63)'
+    '18/39 = 0.46\n(0.30 to 0.63)'
     """
     if isinstance(found, Test) or found.value is None or not found.n:
         return number(found, digits)

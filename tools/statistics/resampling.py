@@ -8,6 +8,7 @@ of weights is computed for many resamples at once.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -61,9 +62,7 @@ def bootstrap(
             return Estimate(None, n=n, reason="does not exist for these values")
         if count < FEWEST:
             return Estimate(value, n=n, reason="fewer than three patients")
-        random = np.random.default_rng(seed)
-        drawn = random.multinomial(count, np.full(count, 1 / count), size=RESAMPLES)
-        found = _in_chunks(statistic, drawn, codes)
+        found = _in_chunks(statistic, _draw(count, seed), codes)
     known = found[np.isfinite(found)]
     if len(known) < (1 - MOST_UNDEFINED) * RESAMPLES:
         return Estimate(value, n=n, reason="does not exist for too many resamples")
@@ -79,11 +78,20 @@ def bootstrap(
     return Estimate(value, float(low), float(high), n, method)
 
 
+@lru_cache(maxsize=8)
+def _draw(count: int, seed: int) -> np.ndarray:
+    """How often each patient is drawn, float [R, patients]; many statistics share one draw."""
+    drawn = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))
+    cells = (drawn + count * np.arange(RESAMPLES)[:, None]).ravel()
+    times = np.bincount(cells, minlength=RESAMPLES * count).reshape(RESAMPLES, count)
+    return times.astype(np.float32)
+
+
 def _in_chunks(statistic: Statistic, drawn: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Values of resamples [R] given how often each patient was drawn [R, patients]."""
     rows = max(1, CHUNK // len(codes))
     parts = [
-        statistic(drawn[start : start + rows][:, codes].astype(float))
+        statistic(np.asarray(drawn[start : start + rows][:, codes], dtype=float))
         for start in range(0, len(drawn), rows)
     ]
     return np.concatenate(parts)
