@@ -170,7 +170,7 @@ def describe(
             "lists": list(true.parts),
             "lists_left_out": list(true.left_out),
             "minerals": list(minerals),
-            "patients": len({case.patient for case in true.cases}),
+            "patients": len({case.patient for case in matched.cases}),
         },
         "scans": scans,
         "predictions_without_reference": list(matched.unmatched),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tools.evaluate.predictions import (
     CASE_WORDS,
@@ -13,7 +13,7 @@ from tools.evaluate.predictions import (
     Predicted,
     Predictions,
 )
-from tools.evaluate.references import HA, Reference, References
+from tools.evaluate.references import HA, NAMELESS, Reference, References
 from tools.levels import MEASURED_LEVELS
 from tools.report.minerals import category, to_k2hpo4
 
@@ -58,7 +58,8 @@ class Case:
     @property
     def patient(self) -> str:
         """Whose scan it is; never printed."""
-        return self.reference.patient
+        said = self.predicted.patient if self.predicted is not None else None
+        return self.reference.patient or said or self.reference.case
 
     def level(self, name: str, method: str, mass: bool = False) -> Pair | None:
         """Pair a level's reading with its reference.
@@ -172,6 +173,8 @@ def match(predictions: Predictions, references: References) -> Matched:
             continue
         said = predictions.cases[names[0]]
         used.add(names[0])
+        if reference.scanner == NAMELESS and said.scanner is not None:
+            reference = replace(reference, scanner=said.scanner)
         _refuse_other_references(predictions, references, said, reference)
         cases.append(Case(reference, said, said.status, said.reason))
     if not used:

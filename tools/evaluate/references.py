@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ class Reference:
     Attributes:
         case: Its name.
         names: All names that a prediction may call it by.
-        patient: Whose scan it is.
+        patient: Whose scan it is; None if the record does not say.
         scanner: What scanned it.
         part: The datalist's list it stands in; None where there are no lists.
         density: Level -> QCT density, mg/cm³ HA; None where there is none.
@@ -45,7 +45,7 @@ class Reference:
 
     case: str
     names: frozenset[str]
-    patient: str
+    patient: str | None
     scanner: str
     part: str | None
     density: Densities
@@ -219,7 +219,7 @@ def _of_datalist(path: Path, lists: Mapping[str, Any], density: bool) -> Referen
             reference = Reference(
                 case=case,
                 names=frozenset({case}),
-                patient=str(patient) if patient is not None else case,
+                patient=str(patient) if patient is not None else None,
                 scanner=str(scanner) if scanner is not None else NAMELESS,
                 part=name,
                 density=dict.fromkeys(MEASURED_LEVELS),
@@ -290,11 +290,7 @@ def _naming() -> Any:
 
 def _stem(image: str) -> str:
     name = Path(image).name
-    for ending in _endings():
+    for ending in _naming().NIFTI_ENDINGS:
         if name.lower().endswith(ending):
             return name[: -len(ending)]
     return name
-
-
-def _endings() -> Iterator[str]:
-    yield from _naming().NIFTI_ENDINGS
