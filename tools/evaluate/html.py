@@ -165,8 +165,8 @@ DENSITY_METHODS = (
     "not see a bias. Intervals of r are Fisher's, of bias, line and limits Student's (Bland and "
     "Altman 1999), of MAE, RMSE and F1 bootstrapped over patients, of proportions exact (Clopper "
     "and Pearson), of the AUC DeLong's; where a patient gives several values, all are those of "
-    "resampled patients, and of proportions those of the effective sample size. Bootstrap intervals "
-    "of fewer than about twenty patients come out too narrow.",
+    "resampled patients, and of proportions those of the effective sample size. Bootstrap "
+    "intervals of fewer than about twenty patients come out too narrow.",
     "The patient's mean is over the levels that both reference and reading have and that neither "
     "calls fractured. The true category is that of the reference's own mean. Categories take two "
     "levels and stand on the K2HPO4-equivalent: below 80 osteoporosis, 80 to 120 osteopenia, above "
