@@ -92,9 +92,11 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
         if not metadata_only:
             for question, kept in volumes.items():
                 kept.append(cover.volume(image, mask, affine, question == "bodies covered"))
-    image = metadata.FROM_IMAGE
-    known = [{key: value for key, value in row.items() if key not in image} for row in rows]
-    read = [{key: value for key, value in row.items() if key in image} for row in rows]
+    known, read = (
+        [{key: value for key, value in row.items() if (key in metadata.FROM_IMAGE) == seen}
+         for row in rows]
+        for seen in (False, True)
+    )  # fmt: skip
     found = {
         f"{what}, {name}": auc(labels, scores)
         for what, table in (("metadata", known), ("levels and alignment", read))
