@@ -36,6 +36,18 @@ COMMANDS = {
         "the truth about every level, and datalists for training.",
         example="phantom cohort --cases 20 --seed 1 --workers 2",
     ),
+    "recalibrate": Command(
+        target="tools.calibration.recalibrate:recalibrate",
+        summary="Make a site's calibration of scans whose QCT density is known, with bias and "
+        "limits of agreement before and after, for `screen --calibration`.",
+        example="recalibrate pairs.csv site",
+    ),
+    "calibrate": Command(
+        target="tools.calibration.calibrate:calibrate",
+        summary="Make a scanner's calibration of one CT of a spine phantom with known densities, "
+        "for `screen --calibration`.",
+        example="calibrate phantom.nii.gz scanner --kvp 120 --scanner CT-1",
+    ),
     "pretrain": Command(
         target="tools.pretraining.command:pretrain",
         summary="Train a bundle on digital patients alone: draws them, runs the bundle's own "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from html import escape
+from types import MappingProxyType
 from typing import Any
 
 from tools.report import words
@@ -25,11 +26,21 @@ MINERALS = (
     "phantoms."
 )
 
-INTERVAL = (
-    "Against QCT. It holds the spread between scanners and patients' sizes, the offset of water, "
-    "noise (5 HU where it could not be measured), and an unknown tube voltage. Levels share most "
-    "of these, so the mean's interval is no narrower than theirs."
+INTERVALS = MappingProxyType(
+    {
+        "reference": "the spread between scanners and patients' sizes, the offset of water, noise "
+        "(5 HU where it could not be measured), and an unknown tube voltage",
+        "scanner": "the spread that the scanner's own line states, the offset of water, noise (5 "
+        "HU where it could not be measured), and an unknown tube voltage",
+        "site": "for the corrected reading, the error that the site's own pairs show in patients "
+        "left out of the correction, this scan's noise, an unknown tube voltage, and, beyond the "
+        "densities of the pairs, what the correction's slope leaves open",
+    }
 )
+"""Kind of calibration -> what the interval holds."""
+
+READINGS = MappingProxyType({"cnn": "network", "hu_linear": "HU-linear"})
+"""Reading that a site corrects -> its word."""
 
 FAT = (
     "It lowers what CT, and QCT as well, reads of the same mineral; the interval does not hold it."
@@ -51,7 +62,12 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Calibration", _calibration(report["calibration"])
     yield "Method", METHOD
     yield "Minerals", MINERALS
-    yield "95 % interval", INTERVAL
+    held = INTERVALS[(report["calibration"] or {}).get("kind", "reference")]
+    yield (
+        "95 % interval",
+        f"Against QCT. It holds {held}. Levels share most of these, so the mean's interval is no "
+        "narrower than theirs.",
+    )
     yield "Marrow fat", FAT
     low, high = report["patient"]["thresholds_mg_cm3"]
     yield (
@@ -94,9 +110,19 @@ def _contrast(tag: str, aorta_hu: float | None) -> str:
 def _calibration(calibration: Mapping[str, Any] | None) -> str:
     if calibration is None:
         return "none: HU were not converted"
-    scanner = calibration["scanner"]
+    scanner, correction = calibration["scanner"], calibration.get("correction")
+    lead = f"{calibration['id']}: {calibration['mineral']}, {calibration['kvp']:.0f} kV"
+    if correction is not None:
+        reading = READINGS[correction["reading"]]
+        where = "" if scanner is None else f" of {scanner}"
+        shift = f"{correction['intercept_mg_cm3']:+.1f}".replace("-", "−").replace("+", "+ ")
+        return (
+            f"{lead}, site's correction{where}: {reading} density × {correction['slope']:.3f} "
+            f"{shift.replace('−', '− ')} mg/cm³, from {correction['n']} patients; HU by the "
+            "physical reference"
+        )
     made = "physical reference, no scanner of its own" if scanner is None else f"scanner {scanner}"
-    return f"{calibration['id']}: {calibration['mineral']}, {calibration['kvp']:.0f} kV, {made}"
+    return f"{lead}, {made}"
 
 
 def _times(timing_s: Mapping[str, float | None]) -> str:

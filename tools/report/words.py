@@ -73,9 +73,10 @@ FINDINGS = MappingProxyType(
         ),
         "kvp_out_of_range": Finding(
             "unsuitable beam",
-            "The tube voltage lies outside 80 to 140 kV, or the images are tin-filtered, "
-            "mono-energetic, an iodine map or cone-beam: HU cannot be turned into density.",
-            "Use a conventional reconstruction at 80 to 140 kV.",
+            "The tube voltage lies outside 80 to 140 kV or is not that of the calibration given, "
+            "or the images are tin-filtered, mono-energetic, an iodine map or cone-beam: HU cannot "
+            "be turned into density.",
+            "Use a conventional reconstruction at 80 to 140 kV, and a calibration of its voltage.",
         ),
         "kvp_not_120": Finding(
             "not 120 kV",

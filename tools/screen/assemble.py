@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -39,17 +38,21 @@ def report(
         Content of report.json, schema 1; the time of writing is filled in later.
     """
     calibrations = bundles.module(MEASURING, "bmd_bundle.calibration")
+    calibrating = bundles.module(MEASURING, "bmd_bundle.in_use")
     # A beam of no one voltage gets none by hand either.
     given = None if scan.header.beam_problem else settings.kvp
     kvp = scan.header.kvp or given
-    calibration = _calibration(kvp, calibrations)
-    judgement = gate.judge(
-        _scan_facts(scan, found, settings, kvp), _level_facts(found, calibration)
-    )
+    used, wrong_voltage = None, False
+    try:
+        used = calibrating.for_scan(settings.read_calibration(), kvp)
+    except calibrating.WrongVoltageError:
+        wrong_voltage = True
+    except calibrations.CalibrationError:  # no reference at this voltage: the gate refuses it, too
+        pass
+    facts = _scan_facts(scan, found, settings, kvp, wrong_voltage)
+    judgement = gate.judge(facts, _level_facts(found, used and used.line))
     densities = {
-        name: _density(found, name, calibration, kvp is not None, calibrations)
-        if verdict.has_density
-        else None
+        name: _density(found, name, used) if verdict.has_density else None
         for name, verdict in judgement.levels.items()
     }
     described = bundles.module(segmentation.name, "lumbar_bundle.save").describe_input(
@@ -71,7 +74,7 @@ def report(
             "contrast": scan.header.contrast,
             "sagittal_reformat": described["sagittal_reformat"],
         },
-        "calibration": _describe(calibration) if any(densities.values()) else None,
+        "calibration": used.block() if used and any(densities.values()) else None,
         "levels": {
             name: _level(found, name, judgement.levels[name], densities[name])
             for name in MEASURED_LEVELS
@@ -85,21 +88,16 @@ def report(
     return plain
 
 
-def _calibration(kvp: float | None, calibrations: ModuleType) -> Any:
-    """The reference line at the scan's voltage; None where there is none."""
-    try:
-        return calibrations.reference(calibrations.USUAL_KVP if kvp is None else kvp)
-    except calibrations.CalibrationError:
-        return None
-
-
-def _scan_facts(scan: Scan, found: Findings, settings: Settings, kvp: float | None) -> gate.Scan:
+def _scan_facts(
+    scan: Scan, found: Findings, settings: Settings, kvp: float | None, wrong_voltage: bool = False
+) -> gate.Scan:
     edges = np.linalg.norm(scan.affine[:3, :3], axis=0)
     return gate.Scan(
         # Overlapping slices lie closer than they are thick.
         thickness_mm=max(float(edges.max()), scan.header.thickness_mm or 0.0),
         kvp=kvp,
         beam_problem=scan.header.beam_problem,
+        wrong_voltage=wrong_voltage,
         contrast=scan.header.contrast,
         aorta_hu=found.aorta.hu_median,
         scale_problem=found.scale_problem is not None,
@@ -107,7 +105,7 @@ def _scan_facts(scan: Scan, found: Findings, settings: Settings, kvp: float | No
     )
 
 
-def _level_facts(found: Findings, calibration: Any) -> dict[str, gate.Level]:
+def _level_facts(found: Findings, line: Any) -> dict[str, gate.Level]:
     facts = {}
     for name in MEASURED_LEVELS:
         level, patch = found.levels[name], found.patches.get(name)
@@ -121,25 +119,18 @@ def _level_facts(found: Findings, calibration: Any) -> dict[str, gate.Level]:
             trabecular_hu=patch and patch.trabecular_hu,
             core_hu=patch and patch.core_mean_hu,
             standard_error_hu=patch and patch.trabecular_error_hu,
-            slope_hu_per_mg_cm3=calibration and calibration.slope_hu_per_mg_cm3,
+            slope_hu_per_mg_cm3=line and line.slope_hu_per_mg_cm3,
         )
     return facts
 
 
-def _density(
-    found: Findings, name: str, calibration: Any, kvp_known: bool, calibrations: ModuleType
-) -> gate.Density | None:
+def _density(found: Findings, name: str, used: Any) -> gate.Density | None:
     """HU-linear density of a level with its interval, mg/cm³ HA."""
     patch = found.patches.get(name)
-    if patch is None or calibration is None:
+    if patch is None or used is None:
         return None
-    density = calibration.density(patch.trabecular_hu)
-    interval = calibrations.interval_95(density, patch.trabecular_error_hu, calibration, kvp_known)
-    return density, interval
-
-
-def _describe(calibration: Any) -> dict[str, Any]:
-    return {key: getattr(calibration, key) for key in ("id", "mineral", "kvp", "scanner")}
+    density: gate.Density = used.hu_linear(patch.trabecular_hu, patch.trabecular_error_hu)
+    return density
 
 
 def _level(

@@ -28,7 +28,7 @@ from tools.screen import folder as folders
 from tools.screen import places
 from tools.screen import scan as scans
 from tools.screen.case import screen_case
-from tools.screen.settings import Settings, fingerprint
+from tools.screen.settings import Settings, fingerprint, read_calibration
 
 RUN_FILE, TABLE_FILE = scans.RUN_FILES
 
@@ -44,6 +44,7 @@ def screen(
     device: Literal["auto", "cpu", "cuda"] = "auto",
     kvp: float | None = None,
     allow_contrast: bool = False,
+    calibration: Path | None = None,
     overwrite: bool = False,
 ) -> None:
     """Measure bone density in CTs and write a report for each.
@@ -62,6 +63,9 @@ def screen(
         kvp: Tube voltage, kV, of scans that do not say it, such as NIfTI files; without it 120 kV
             is assumed and said.
         allow_contrast: Give density and category of contrast-enhanced scans too; they read high.
+        calibration: File of a scanner's or a site's calibration, as `calibrate` and `recalibrate`
+            write it; without it the physical reference is used. Scans of another tube voltage than
+            its own are refused.
         overwrite: Measure again what is finished.
 
     Raises:
@@ -78,10 +82,16 @@ def screen(
     cases = places.assign(scans.find(input, out), out)
     for case in cases:
         folders.check(out / case.name)
-    settings = Settings(device=device, kvp=kvp, allow_contrast=allow_contrast)
+    settings = Settings(
+        device=device,
+        kvp=kvp,
+        allow_contrast=allow_contrast,
+        calibration=None if calibration is None else read_calibration(calibration),
+    )
     settings.segmentation()  # missing or damaged weights are no case's fault
     out.mkdir(parents=True, exist_ok=True)
     asked = {"input": str(input), "out": str(out), **asdict(settings), "overwrite": overwrite}
+    asked["calibration"] = None if calibration is None else str(calibration)
     outcomes: list[folders.Outcome] = []
     begin = time.perf_counter()
     with exclusive(out):

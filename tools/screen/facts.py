@@ -59,6 +59,7 @@ class Scan:
         kvp: Tube voltage, kV; None if unknown.
         beam_problem: Whether the images are tin-filtered, mono-energetic, an iodine map or
             cone-beam.
+        wrong_voltage: Whether the calibration given was made at another tube voltage.
         contrast: What the header says of contrast medium.
         aorta_hu: Blood of the aorta, HU; None if it was not found.
         scale_problem: Whether the numbers are no HU (`tools.screen.scale`).
@@ -68,6 +69,7 @@ class Scan:
     thickness_mm: float
     kvp: float | None = None
     beam_problem: bool = False
+    wrong_voltage: bool = False
     contrast: Literal["none", "applied", "unknown"] = "unknown"
     aorta_hu: float | None = None
     scale_problem: bool = False

@@ -64,7 +64,8 @@ def is_enhanced(scan: Scan, limits: Limits = DEFAULT) -> bool:
 def _scan_reasons(scan: Scan, limits: Limits) -> list[str]:
     low, high = limits.kvp
     reasons = []
-    if scan.beam_problem or (scan.kvp is not None and not low <= scan.kvp <= high):
+    outside = scan.kvp is not None and not low <= scan.kvp <= high
+    if scan.beam_problem or scan.wrong_voltage or outside:
         reasons.append("kvp_out_of_range")
     if scan.scale_problem:
         reasons.append("scale")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from tools import __version__, bundles, segmentation, sources
 from tools.screen.places import real
@@ -31,11 +32,19 @@ class Settings:
         device: "auto", "cpu" or "cuda".
         kvp: Tube voltage of scans that do not say it, kV; None: 120 is assumed.
         allow_contrast: Whether contrast-enhanced scans get a density.
+        calibration: Text of the calibration's file; None for the physical reference.
     """
 
     device: str = "auto"
     kvp: float | None = None
     allow_contrast: bool = False
+    calibration: str | None = None
+
+    def read_calibration(self) -> Any:
+        """The calibration that the file holds; None for none."""
+        if self.calibration is None:
+            return None
+        return bundles.module(MEASURING, "bmd_bundle.calibration_file").loads(self.calibration)
 
     def segmentation(self) -> bundles.Bundle:
         """The segmentation bundle, initialised once in each process.
@@ -44,6 +53,24 @@ class Settings:
             ValueError: If the weights are missing or damaged.
         """
         return segmentation.load(self.device)
+
+
+def read_calibration(path: Path) -> str:
+    """Read a calibration's file and write it anew, so that only its content counts.
+
+    Raises:
+        ValueError: If it is no calibration, or corrects a reading that nothing here gives; one
+            line.
+    """
+    files = bundles.module(MEASURING, "bmd_bundle.calibration_file")
+    found = files.load(path)
+    # No network reads density yet, so there are no weights that a correction could fit.
+    try:
+        bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, None)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
+    text: str = files.dump(found)
+    return text
 
 
 def fingerprint(case: Case, settings: Settings) -> str:

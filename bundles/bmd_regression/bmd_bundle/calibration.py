@@ -11,11 +11,12 @@ which the limits of 80 and 120 mg/cm³ stand.
 
 from __future__ import annotations
 
-import json
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
 
 #: Tube voltages for which the reference holds, kV.
 KVP_RANGE = (80.0, 140.0)
@@ -59,6 +60,9 @@ FAT_EFFECT = -0.43
 #: Spread of marrow fat between persons of one age, percentage points (Baum 2018, Griffith 2012).
 FAT_SD_POINTS = 10.0
 
+#: HU of a voxel or of an image.
+HU = TypeVar("HU", float, np.ndarray)
+
 
 class CalibrationError(ValueError):
     """A calibration that does not exist or does not hold; one line."""
@@ -76,6 +80,7 @@ class Calibration:
         slope_hu_per_mg_cm3: HU per mg/cm³.
         intercept_hu: HU at no mineral.
         spread: Relative SD of the slope over the scans it is used on.
+        water_sd_hu: SD of the HU of water over them, HU.
     """
 
     id: str
@@ -85,12 +90,16 @@ class Calibration:
     slope_hu_per_mg_cm3: float
     intercept_hu: float
     spread: float = SCANNER_SPREAD
+    water_sd_hu: float = WATER_SD_HU
 
     def __post_init__(self) -> None:
         """Refuse a line that gives no density."""
-        numbers = (self.kvp, self.slope_hu_per_mg_cm3, self.intercept_hu, self.spread)
-        if not all(math.isfinite(number) for number in numbers) or self.spread < 0:
-            raise CalibrationError(f"calibration {self.id!r}: its numbers must be finite")
+        errors = (self.spread, self.water_sd_hu)
+        numbers = (self.kvp, self.slope_hu_per_mg_cm3, self.intercept_hu, *errors)
+        if not all(math.isfinite(number) for number in numbers) or min(errors) < 0:
+            raise CalibrationError(
+                f"calibration {self.id!r}: its numbers must be finite, its spreads not negative"
+            )
         if self.slope_hu_per_mg_cm3 <= 0:
             raise CalibrationError(f"calibration {self.id!r}: slope must be above 0 HU per mg/cm³")
         if self.mineral not in ("HA", "K2HPO4"):
@@ -105,6 +114,38 @@ class Calibration:
         100.0
         """
         return (hu - self.intercept_hu) / self.slope_hu_per_mg_cm3
+
+    def to_reference(self, hu: HU) -> HU:
+        """HU as the reference beam at `USUAL_KVP` shows the same density: what a network reads.
+
+        Args:
+            hu: HU of the scan that the line holds for; a number or an array.
+
+        >>> line = Calibration("ct-1", "HA", 120.0, "CT 1", 1.40, 6.0)
+        >>> round(line.to_reference(146.0), 2)  # 100 mg/cm³
+        133.25
+        """
+        line = self.as_ha()
+        slope = _slope(USUAL_KVP) / line.slope_hu_per_mg_cm3
+        return (hu - line.intercept_hu) * slope
+
+    def as_ha(self) -> Calibration:
+        """The same line over HA: a line over K2HPO4 goes through `CONVERSION`.
+
+        >>> line = Calibration("ct-1", "K2HPO4", 120.0, "CT 1", 1.5, 2.0)
+        >>> round(line.as_ha().density(122.0) - to_ha(line.density(122.0)), 9)
+        0.0
+        """
+        if self.mineral == "HA":
+            return self
+        factor, offset = FAULKNER
+        slope = self.slope_hu_per_mg_cm3 / factor
+        return replace(
+            self,
+            mineral="HA",
+            slope_hu_per_mg_cm3=slope,
+            intercept_hu=self.intercept_hu - slope * offset,
+        )
 
 
 def reference(kvp: float = USUAL_KVP) -> Calibration:
@@ -139,36 +180,6 @@ def _slope(kvp: float) -> float:
             power = math.log(kvp / below) / math.log(above / below)
             return right if kvp == above else left * (right / left) ** power
     raise CalibrationError(f"no reference calibration at {kvp:g} kV")
-
-
-def load(path: str | Path) -> Calibration:
-    """Read a calibration: a JSON object with the fields of `Calibration`.
-
-    Args:
-        path: File to read.
-
-    Raises:
-        CalibrationError: If the file cannot be read or is no calibration; names the file.
-    """
-    fields = set(Calibration.__dataclass_fields__)
-    try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise CalibrationError(f"{path}: cannot be read as JSON ({error})") from error
-    needed = fields - {"spread", "scanner"}
-    if not isinstance(content, dict) or not needed <= set(content) <= fields:
-        raise CalibrationError(f"{path}: a calibration has exactly {', '.join(sorted(fields))}")
-    numbers = ("kvp", "slope_hu_per_mg_cm3", "intercept_hu", "spread")
-    for name in numbers:
-        value = content.get(name, 0.0)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise CalibrationError(f"{path}: {name} is {value!r}, not a number")
-    return Calibration(**{"scanner": None, **content})
-
-
-def dump(calibration: Calibration) -> str:
-    """Write a calibration as the JSON that `load` reads."""
-    return json.dumps(asdict(calibration), indent=2, ensure_ascii=False) + "\n"
 
 
 def to_k2hpo4(ha_mg_cm3: float) -> float:
@@ -233,7 +244,7 @@ def errors(
     spread_kvp = abs(lowest - highest) / math.sqrt(12) / _slope(USUAL_KVP)
     return {
         "scanner": abs(density) * calibration.spread,
-        "water": WATER_SD_HU / slope,
+        "water": calibration.water_sd_hu / slope,
         "noise": noise / slope,
         "kvp": 0.0 if kvp_known else abs(density) * spread_kvp,
     }

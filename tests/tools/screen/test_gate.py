@@ -113,6 +113,8 @@ def test_a_fractured_level_is_measured_and_left_out_of_the_mean(place, calibrati
         ({"kvp": 150.0}, "kvp_out_of_range"),
         ({"beam_problem": True}, "kvp_out_of_range"),
         ({"beam_problem": True, "kvp": None}, "kvp_out_of_range"),
+        ({"wrong_voltage": True}, "kvp_out_of_range"),
+        ({"wrong_voltage": True, "kvp": None}, "kvp_out_of_range"),
         ({"scale_problem": True}, "scale"),
         ({"thickness_mm": 8.1}, "thick"),
     ],

@@ -238,5 +238,6 @@ def test_run_json_holds_every_argument(words, make, tmp_path):
         "device": "auto",
         "kvp": None,
         "allow_contrast": False,
+        "calibration": None,
         "overwrite": bool(words),
     }

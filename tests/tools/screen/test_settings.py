@@ -78,6 +78,7 @@ def test_another_size_time_or_option_is_another_fingerprint(scan):
     before = mark(scan)
     assert mark(scan, kvp=100.0) != before
     assert mark(scan, allow_contrast=True) != before
+    assert mark(scan, calibration="{}") != before
     time = scan.stat().st_mtime_ns
     os.utime(scan, ns=(time, time + 1))
     touched = mark(scan)
