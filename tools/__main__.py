@@ -24,6 +24,12 @@ COMMANDS = {
         "of each, and writes a report for every CT; what cannot be measured is refused.",
         example="screen ct.nii.gz results",
     ),
+    "evaluate": Command(
+        target="tools.evaluate.command:evaluate",
+        summary="Hold predictions against references: the studies' tables with 95 % confidence "
+        "intervals, per scanner and for each method, and plots. Failed scans count.",
+        example="evaluate results cohort/truth.json evaluation",
+    ),
     "phantom": Command(
         target="tools.phantom.cohort:phantom",
         summary="Make a cohort of digital patients: CT volumes, label maps of the vertebrae, "

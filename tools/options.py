@@ -67,9 +67,15 @@ def flag(name: str) -> str:
     return "--" + name.replace("_", "-")
 
 
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Hint at the most similar known word: `; did you mean 'x'?`, or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
+def nearest(word: str, known: Iterable[str], likeness: float = 0.5) -> str:
+    """Hint at the most similar known word: `; did you mean 'x'?`, or nothing.
+
+    Args:
+        word: What was written.
+        known: What could have been meant.
+        likeness: Least similarity, 0 to 1, of what is named.
+    """
+    close = difflib.get_close_matches(word, list(known), n=1, cutoff=likeness)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 

@@ -54,10 +54,8 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
         ValueError: If the field is unknown.
     """
     spine, trunk = patient.spine, patient.trunk
-    top = {
-        level: float(body.frame.origin[2] + body.height / 2)
-        for level, body in spine.vertebrae.items()
-    }
+    middle = _middles_if_whole(patient)
+    top = {level: z + spine.vertebrae[level].height / 2 for level, z in middle.items()}
     side, front = trunk.extent_mm()
     low = [trunk.lean - side - AIR_MM, trunk.back - TABLE_MM, 0.0]
     high = [trunk.lean + side + AIR_MM, front + AIR_MM, 0.0]
@@ -67,8 +65,8 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
     elif field == "lumbar":
         low[2], high[2] = -rng.uniform(35, 60), top["T11"] + rng.uniform(2, 12)
     elif field == "sagittal_slab":
-        middle = float(np.mean([spine.vertebrae[f"L{n}"].frame.origin[0] for n in range(1, 6)]))
-        low[0], high[0] = middle - SLAB_HALF_WIDTH_MM, middle + SLAB_HALF_WIDTH_MM
+        across = float(np.mean([spine.vertebrae[f"L{n}"].frame.origin[0] for n in range(1, 6)]))
+        low[0], high[0] = across - SLAB_HALF_WIDTH_MM, across + SLAB_HALF_WIDTH_MM
         upper = top[str(rng.choice(["T9", "T10", "T11", "T12"]))]
         low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
     elif field == "bodies":
@@ -84,11 +82,23 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
     return np.array([low, high])
 
 
+def _middles_if_whole(patient: Patient) -> dict[str, float]:
+    """Z of the middle of every body, mm, where it lay before one below broke.
+
+    Fields end there, so that the length of a scan does not tell that the spine has become shorter.
+    """
+    sunk = patient.pathology.sunk_mm if patient.pathology else {}
+    return {
+        level: float(body.frame.origin[2]) + sunk.get(level, 0.0)
+        for level, body in patient.spine.vertebrae.items()
+    }
+
+
 def _chest_ends(
     field: str, patient: Patient, trunk: ChestTrunk, rng: np.random.Generator
 ) -> tuple[float, float]:
     """Draw both ends of a field of a patient with a chest, z in mm."""
-    middle = {name: float(b.frame.origin[2]) for name, b in patient.spine.vertebrae.items()}
+    middle = _middles_if_whole(patient)
     apex, symphysis = float(trunk.apex[2]), float(patient.pelvis.symphysis[2])
     if field == "chest":
         return rng.uniform(middle["L2"] - 12, middle["L1"]), apex + rng.uniform(4, 22)

@@ -38,6 +38,7 @@ class Pathology:
         cement: Filled bodies.
         screws: A screw-and-rod construct, or None.
         fragments: Small separate pieces of bone.
+        sunk_mm: By level, how far its middle came down with the broken bodies, mm.
     """
 
     fractures: dict[str, Fracture] = field(default_factory=dict)
@@ -48,6 +49,7 @@ class Pathology:
     cement: tuple[Cement, ...] = ()
     screws: Screws | None = None
     fragments: tuple[Fragment, ...] = ()
+    sunk_mm: dict[str, float] = field(default_factory=dict)
 
     def implants(self, level: str) -> list[str]:
         """Names of the implants in a level."""

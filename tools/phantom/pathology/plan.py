@@ -81,6 +81,7 @@ def alter(
     planned = _draw_fractures(label, settings)
     fractures = planned if fractured else {}
     bodies = {level: _mild(mild, body) for level, body in spine.vertebrae.items()}
+    whole = {level: bodies[level] for level in fractures}
     breaker = GENERATORS[settings["generator"]]
     for level, fracture in fractures.items():
         bodies[level] = breaker(broken, bodies[level], fracture)
@@ -94,7 +95,8 @@ def alter(
         for level in [*planned, *mimicry.swollen]
         if level in mimicry.swollen or (level in fractures and fractures[level].swelling)
     ]
-    spine = restack(spine, bodies)
+    grown, spine = spine, restack(spine, bodies)
+    sunk = _sunk(restack(grown, bodies | whole), spine) if fractures else {}
     cement, screws = [], None
     if filled.random() < settings["cement"]:
         level = str(filled.choice(_levels(settings)))
@@ -110,7 +112,16 @@ def alter(
         cement=tuple(cement),
         screws=screws,
         fragments=tuple(mimicry.fragments),
+        sunk_mm=sunk,
     )
+
+
+def _sunk(whole: Spine, broken: Spine) -> dict[str, float]:
+    """By level, how far its middle came down with the broken bodies, mm."""
+    return {
+        level: float(body.frame.origin[2] - broken.vertebrae[level].frame.origin[2])
+        for level, body in whole.vertebrae.items()
+    }
 
 
 def _levels(settings: Mapping[str, Any]) -> list[str]:

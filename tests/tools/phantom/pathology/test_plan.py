@@ -7,7 +7,7 @@ import pytest
 
 from tests.tools.phantom import scene
 from tests.tools.phantom.pathology.bodies import patient, settings, spine
-from tools.phantom import case, recipe
+from tools.phantom import case, field, recipe
 from tools.phantom.anatomy.spine import FOOT_TO_HEAD
 from tools.phantom.pathology import plan
 from tools.phantom.pathology.mimics import MIMICS
@@ -92,6 +92,21 @@ def test_the_same_patient_fractured_or_not_differs_in_nothing_else():
         assert body.disc_height == other.disc_height
         if level not in broken.pathology.fractures:
             assert body.warp.mild.top[0] == other.warp.mild.top[0]
+
+
+@pytest.mark.parametrize("name", ["abdomen", "lumbar", "sagittal_slab"])
+def test_a_scan_is_as_long_whether_or_not_the_spine_became_shorter(name):
+    # The length of a whole abdomen told fractured patients with an AUC of 0.57.
+    whole, broken = (
+        patient(4, fractured=share, grades=[3], highest="T10", cement=1e-9) for share in (0.0, 1.0)
+    )
+    least = max(broken.pathology.sunk_mm.values())
+    assert least > 5.0
+    lengths = [
+        np.ptp(field.bounds_mm(one, name, np.random.default_rng(1))[:, 2])
+        for one in (whole, broken)
+    ]
+    assert lengths[0] == pytest.approx(lengths[1], abs=0.5)
 
 
 def test_negatives_get_dense_bands_where_positives_are_impacted():

@@ -4,7 +4,8 @@
     python -m tools.phantom.checks.shortcuts scratch/fractures scratch/shortcuts
 
 Scores classifiers on what is known of a scan without looking at it, and a small network on volumes
-whose bodies are covered: both should guess (AUC 0.5). The same network on the bodies in plain sight
+whose bodies are covered: both should guess (AUC 0.5). Apart from them, what counting levels and
+measuring angles tells. The same network on the bodies in plain sight
 shows that it would find what is there. Writes `shortcuts.json` with 95 % intervals.
 """
 
@@ -91,9 +92,15 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
         if not metadata_only:
             for question, kept in volumes.items():
                 kept.append(cover.volume(image, mask, affine, question == "bodies covered"))
+    known, read = (
+        [{key: value for key, value in row.items() if (key in metadata.FROM_IMAGE) == seen}
+         for row in rows]
+        for seen in (False, True)
+    )  # fmt: skip
     found = {
-        f"metadata, {name}": auc(labels, scores)
-        for name, scores in metadata.scores(rows, labels, seed).items()
+        f"{what}, {name}": auc(labels, scores)
+        for what, table in (("metadata", known), ("levels and alignment", read))
+        for name, scores in metadata.scores(table, labels, seed).items()
     }
     for question, kept in volumes.items():
         if kept:

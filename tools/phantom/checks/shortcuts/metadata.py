@@ -1,4 +1,8 @@
-"""What is known of a scan without looking at it, and how well that tells fractures."""
+"""What is known of a scan without looking at it, and how well that tells fractures.
+
+The number of levels in the field and the alignment are no such knowledge: they are read off the
+image, and a broken body changes both. They are scored apart.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,20 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 FOLDS = 5
+FROM_IMAGE = (
+    "levels",
+    "pelvic_incidence_deg",
+    "sacral_slope_deg",
+    "lordosis_t12_s1_deg",
+    "cobb_deg",
+)
+"""Features that somebody has read off the image."""
+
 FROM_SCAN = ("kvp", "pixel_mm", "thickness_mm", "interval_mm", "noise_hu", "water_cm")
 
 
 def features(truth: Mapping[str, Any], extent_mm: Sequence[float]) -> dict[str, float]:
-    """Take from a case what a worklist, a header or the alignment says.
+    """Take from a case what a worklist or a header says, and `FROM_IMAGE`.
 
     Args:
         truth: Content of `truth/<case>.json`.

@@ -1,0 +1,1 @@
+"""From predictions and references to the studies' tables: see `README.md`."""

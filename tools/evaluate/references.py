@@ -1,0 +1,296 @@
+"""What is true: the truth.json of a phantom cohort, or a datalist of the project."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from tools import bundles
+from tools.levels import MEASURED_LEVELS
+from tools.options import nearest
+from tools.phantom import datalists
+from tools.phantom.cohort import TRUTH_FILE
+from tools.report.minerals import to_ha
+
+UNITS = ("mg/cm3", "mg/cm³")
+HA, K2HPO4 = "HA", "K2HPO4"
+
+NAMELESS = "unnamed scanner"
+"""Scanner of a record that names none."""
+
+Densities = Mapping[str, float | None]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What is true of a case.
+
+    Attributes:
+        case: Its name.
+        names: All names that a prediction may call it by.
+        patient: Whose scan it is; None if the record does not say.
+        scanner: What scanned it.
+        part: The datalist's list it stands in; None where there are no lists.
+        density: Level -> QCT density, mg/cm³ HA; None where there is none.
+        mineral: What the reference was given in.
+        mass: Level -> mineral put into the phantom, mg/cm³ HA; None for patients.
+        fractured: Levels known to be fractured; they count for themselves, not in the mean.
+        whole: Level -> whether the scan shows it whole; None where that is not said.
+    """
+
+    case: str
+    names: frozenset[str]
+    patient: str | None
+    scanner: str
+    part: str | None
+    density: Densities
+    mineral: str | None = HA
+    mass: Densities | None = None
+    fractured: frozenset[str] = frozenset()
+    whole: Mapping[str, bool | None] | None = None
+
+
+@dataclass(frozen=True)
+class References:
+    """What predictions are held against.
+
+    Attributes:
+        file: The file read.
+        phantom: Whether the cases are digital patients.
+        cases: The cases of the lists chosen, in order.
+        parts: Names of the lists chosen; empty where there are none.
+        left_out: Names of the lists not chosen.
+    """
+
+    file: Path
+    phantom: bool
+    cases: Sequence[Reference]
+    parts: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()
+
+
+def read(path: Path, density: bool) -> References:
+    """Read all references of a file.
+
+    Args:
+        path: truth.json or a datalist.
+        density: Whether densities are needed; else records need none.
+
+    Raises:
+        ValueError: The file is neither, or a record is unusable; one line that names file and mend.
+    """
+    content = _json(path)
+    if isinstance(content.get("cases"), Mapping):
+        return _of_truth(path, content["cases"])
+    lists = {name: part for name, part in content.items() if _is_list(part)}
+    if not lists:
+        raise ValueError(
+            f"{path}: neither the {TRUTH_FILE} of a phantom cohort nor a datalist with records"
+        )
+    return _of_datalist(path, lists, density)
+
+
+def choose(found: References, wanted: str, predicted: frozenset[str]) -> References:
+    """Keep the lists that are meant.
+
+    Args:
+        found: All references.
+        wanted: Names of lists with commas, "all", or "predicted": those with a predicted case.
+        predicted: Names of the predicted cases.
+
+    Raises:
+        ValueError: A list does not exist; or nothing is left.
+    """
+    known = list(dict.fromkeys(case.part for case in found.cases if case.part is not None))
+    if wanted == "predicted":
+        parts = [
+            name
+            for name in known
+            if any(case.part == name and case.names & predicted for case in found.cases)
+        ]
+    elif wanted == "all":
+        parts = known
+    else:
+        if not known:
+            raise ValueError(f"{found.file}: has no lists; leave --lists out")
+        parts = [name.strip() for name in wanted.split(",") if name.strip()]
+        for name in parts:
+            if name not in known:
+                hint = nearest(name, known)
+                raise ValueError(
+                    f"--lists: {found.file.name} has no list {name!r}{hint}; "
+                    f"it has {', '.join(known)}"
+                )
+    kept = [case for case in found.cases if case.part is None or case.part in parts]
+    return replace(
+        found, cases=kept, parts=tuple(parts), left_out=tuple(n for n in known if n not in parts)
+    )
+
+
+def _json(path: Path) -> dict[str, Any]:
+    if path.is_dir():
+        raise ValueError(f"{path}: a folder; give its {TRUTH_FILE} or a datalist")
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ValueError(f"{path}: {error.strerror}; give {TRUTH_FILE} or a datalist") from error
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{path}: cannot be read as JSON ({error})") from error
+    if not isinstance(content, dict):
+        raise ValueError(f"{path}: no JSON object; give {TRUTH_FILE} or a datalist")
+    return content
+
+
+def _is_list(part: Any) -> bool:
+    """Tell whether a datalist's entry is a list of records."""
+    return (
+        isinstance(part, list)
+        and bool(part)
+        and all(isinstance(record, Mapping) and "image" in record for record in part)
+    )
+
+
+def _of_truth(path: Path, cases: Mapping[str, Any]) -> References:
+    """Read a cohort's truth; its lists come from a datalist beside it, if there is one."""
+    parts = _parts_beside(path)
+    found = []
+    for case, truth in cases.items():
+        try:
+            found.append(_of_patient(case, truth, parts))
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: case {case} is no truth of `phantom` ({type(error).__name__}: {error})"
+            ) from error
+    if not found:
+        raise ValueError(f"{path}: holds no case")
+    return References(path, True, _unique(path, found))
+
+
+def _of_patient(case: str, truth: Mapping[str, Any], parts: Mapping[str, str]) -> Reference:
+    """Turn one digital patient's truth into a reference."""
+    _, record = datalists.BUNDLES["bmd_regression"]
+    density = record(truth)["bmd"]
+    levels = truth["levels"]
+    known = {name: levels.get(name, {}) for name in MEASURED_LEVELS}
+    names = {case}
+    if "dicom" in truth:
+        digest = hashlib.sha256(truth["dicom"]["series_uid"].encode()).hexdigest()
+        names.add(f"series-{digest[: _naming().UID_DIGITS]}")
+    return Reference(
+        case=case,
+        names=frozenset(names),
+        patient=str(truth["patient_id"]),
+        scanner=str(truth["scanner"]),
+        part=parts.get(case),
+        density=density,
+        mass={
+            name: float(known[name]["ha_mass_mg_cm3"]) if density[name] is not None else None
+            for name in MEASURED_LEVELS
+        },
+        fractured=frozenset(name for name, level in known.items() if level.get("fracture")),
+        whole={name: bool(level.get("complete", False)) for name, level in known.items()},
+    )
+
+
+def _parts_beside(path: Path) -> dict[str, str]:
+    """Case -> list, from a datalist that `phantom` wrote beside its truth."""
+    for bundle in datalists.BUNDLES:
+        beside = path.with_name(f"{bundle}.json")
+        if beside.is_file():
+            lists = {name: part for name, part in _json(beside).items() if _is_list(part)}
+            return {
+                _stem(str(record["image"])): name for name, part in lists.items() for record in part
+            }
+    return {}
+
+
+def _of_datalist(path: Path, lists: Mapping[str, Any], density: bool) -> References:
+    found = []
+    for name, records in lists.items():
+        for number, record in enumerate(records, 1):
+            where = f"{path}: record {number} of {name}"
+            case = _case_name(path.parent / str(record["image"]))
+            patient, scanner = record.get("patient_id"), record.get("scanner")
+            reference = Reference(
+                case=case,
+                names=frozenset({case}),
+                patient=str(patient) if patient is not None else None,
+                scanner=str(scanner) if scanner is not None else NAMELESS,
+                part=name,
+                density=dict.fromkeys(MEASURED_LEVELS),
+                mineral=None,
+            )
+            found.append(_with_density(where, reference, record) if density else reference)
+    beside = path.with_name(TRUTH_FILE)
+    return References(path, beside.is_file() and "cases" in _json(beside), _unique(path, found))
+
+
+def _with_density(where: str, reference: Reference, record: Mapping[str, Any]) -> Reference:
+    """Add a record's densities, in HA whatever they were given in."""
+    given = record.get("bmd")
+    if not isinstance(given, Mapping):
+        raise ValueError(f"{where} has no bmd; for densities give a datalist of bmd_regression")
+    if record.get("reference", "QCT") != "QCT":
+        raise ValueError(
+            f"{where} has the reference {record['reference']!r}: areal density does not compare "
+            "with mg/cm³; give QCT references"
+        )
+    if record.get("unit") not in UNITS:
+        raise ValueError(f"{where} has the unit {record.get('unit')!r}; mg/cm3 is wanted")
+    mineral = record.get("mineral")
+    if mineral not in (HA, K2HPO4):
+        raise ValueError(
+            f"{where} has the mineral {mineral!r}; say HA or K2HPO4, as the phantom of the QCT was"
+        )
+    density: dict[str, float | None] = dict.fromkeys(MEASURED_LEVELS)
+    for name, value in given.items():
+        if name not in density:
+            raise ValueError(f"{where} has a bmd of {name!r}{nearest(name, MEASURED_LEVELS)}")
+        if value is None:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise ValueError(f"{where}: {name} is {value!r}, not a number")
+        if not math.isfinite(value):
+            raise ValueError(f"{where}: {name} is {value}; null is unknown")
+        density[name] = to_ha(value) if mineral == K2HPO4 else float(value)
+    return replace(reference, density=density, mineral=mineral)
+
+
+def _unique(path: Path, cases: Sequence[Reference]) -> Sequence[Reference]:
+    """Refuse a case that stands there twice."""
+    seen: dict[str, Reference] = {}
+    for case in cases:
+        for name in case.names:
+            if name in seen:
+                places = " and ".join(str(one.part) for one in (seen[name], case) if one.part)
+                raise ValueError(
+                    f"{path}: case {name} stands there twice{f' ({places})' if places else ''}; "
+                    "give every scan a file name of its own, in one list"
+                )
+            seen[name] = case
+    return cases
+
+
+def _case_name(image: Path) -> str:
+    """Name a case as the bundles and `screen` do; a series that is not here by its folder."""
+    try:
+        return str(_naming().case_name(image))
+    except (OSError, ValueError):
+        return _stem(image.name)
+
+
+def _naming() -> Any:
+    return bundles.module("lumbar_segmentation", "lumbar_bundle.common")
+
+
+def _stem(image: str) -> str:
+    name = Path(image).name
+    for ending in _naming().NIFTI_ENDINGS:
+        if name.lower().endswith(ending):
+            return name[: -len(ending)]
+    return name
