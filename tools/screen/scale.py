@@ -21,6 +21,7 @@ DARKEST_HU, DARKEST_PERCENT = -20.0, 1.0
 _air = bundles.module(MEASURING, "bmd_bundle.air")
 
 air_hu = _air.air_hu
+AIR_HU, DARK_HU, TOLERANCE_HU = _air.AIR_HU, _air.DARK_HU, _air.TOLERANCE_HU
 
 
 def problem(image: np.ndarray, affine: np.ndarray) -> str | None:
