@@ -403,7 +403,7 @@ def test_every_id_of_every_stage_is_one_of_its_configs(stages, tmp_path):
 @pytest.mark.slow
 def test_four_patients_become_both_networks_of_density(tmp_path):
     words = [sys.executable, "-m", "tools", "pretrain", DENSITY, str(tmp_path / "out")]
-    words += ["--cases", "4", "--recipe", "quick", "--epochs", "1", "--device", "cpu"]
+    words += ["--cases", "4", "--recipe", "quick", "--epochs", "2", "--device", "cpu"]
     root = Path(__file__).resolve().parents[3]
     environment = os.environ | {"OMP_NUM_THREADS": "1"}
     subprocess.run(words, cwd=root, check=True, env=environment)
