@@ -96,11 +96,12 @@ def test_everything_that_is_imported_is_required(repository: Path) -> None:
                 imported |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
                 imported.add(str(node.module).partition(".")[0])
+    own = {"tools"} | {package.name for package in (repository / "bundles").glob("*/*_bundle")}
     packages = packages_distributions()
     required = {name.lower() for name in pins(repository, "requirements.txt")}
     missing = {
         module
-        for module in imported - sys.stdlib_module_names - {"tools"}
+        for module in imported - sys.stdlib_module_names - own
         if not required & {name.lower() for name in [module, *packages.get(module, [])]}
     }
     assert missing == set()
