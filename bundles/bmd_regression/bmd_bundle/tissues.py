@@ -29,8 +29,9 @@ LEAST_BODY_MM3 = 3000.0
 SIDE_MM, BEHIND_MM, BEFORE_MM = 95.0, 190.0, 60.0
 #: Voxels are averaged over blocks of about this edge, mm, which takes the noise out.
 BLOCK_MM = 2.5
-#: Smoothing of the blocks before tissues are told apart, SD in mm.
-SMOOTHING_MM = 2.5
+#: Smoothing of the blocks by which tissues are told apart, and with which they are read, SD in mm:
+#: less for reading, so that fat between the fibres of a muscle is not smeared over it.
+SMOOTHING_MM, READING_MM = 2.5, 1.2
 #: Where smoothed HU rise or fall faster than this, HU per mm, there is an edge and two tissues mix.
 EDGE_HU_PER_MM = 6.0
 #: Smoothed HU of fat and of muscle; fatty muscle, calcified vessel, bowel and organs lie outside.
@@ -140,7 +141,8 @@ class _View:
     Attributes:
         part: The voxels that the blocks were made of, HU [X, Y, Z].
         affine: Their 4x4 matrix to RAS+ mm.
-        hu: Smoothed HU of the blocks, [I, J, K].
+        hu: Smoothed HU of the blocks, by which tissues are told apart, [I, J, K].
+        read: Less smoothed HU of the blocks, from which they are read.
         even: Whether a block lies in one even tissue, away from metal.
         aside: Distance from the bodies' middle line to the left or right, mm, [I, J, K].
         depth: Before (+) or behind (-) the bodies' middle, mm.
@@ -153,6 +155,7 @@ class _View:
     part: np.ndarray
     affine: np.ndarray
     hu: np.ndarray
+    read: np.ndarray
     even: np.ndarray
     aside: np.ndarray
     depth: np.ndarray
@@ -182,7 +185,10 @@ class _View:
         blocks, grid, dense = _blocks(part, moved)
         spacing = np.linalg.norm(grid[:3, :3], axis=0)
         known = np.isfinite(blocks)
-        hu = ndimage.gaussian_filter(np.where(known, blocks, 0), SMOOTHING_MM / spacing)
+        filled = np.where(known, blocks, 0)
+        hu, read = (
+            ndimage.gaussian_filter(filled, sigma / spacing) for sigma in (SMOOTHING_MM, READING_MM)
+        )
         slopes = np.gradient(hu, *spacing) if min(hu.shape) > 1 else [np.zeros_like(hu)] * 3
         even = known & (np.sqrt(sum(slope**2 for slope in slopes)) < EDGE_HU_PER_MM)
         reach = np.ceil(METAL_MM / spacing).astype(int)
@@ -193,7 +199,7 @@ class _View:
         inner = [points for level, points in bodies.items() if level != "L1"] or [everything]
         ends = (min(p[:, 2].min() for p in inner), max(p[:, 2].max() for p in inner))
         return _View(
-            part, moved, hu, even, aside, depth, places[..., 2], width,
+            part, moved, hu, read, even, aside, depth, places[..., 2], width,
             (float(ends[0]), float(ends[1])), float(np.prod(spacing)),
         )  # fmt: skip
 
@@ -222,7 +228,7 @@ class _View:
 
     def _mode(self, where: np.ndarray) -> float | None:
         """Most frequent HU among blocks, None where they are too few."""
-        values = np.sort(self.hu[where])
+        values = np.sort(self.read[where])
         if len(values) * self.block_mm3 < LEAST_MM3 or len(values) < 10:
             return None
         count = max(2, round(MODE_SHARE * len(values)))
