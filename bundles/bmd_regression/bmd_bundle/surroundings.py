@@ -30,6 +30,8 @@ METAL_HU, METAL_MM = 1800.0, 12.0
 #: The most frequent value: the median of all within so many HU of the shortest interval that holds
 #: this share of them. The interval alone jumps about; the median alone follows what is mixed in.
 MODE_SHARE, NEAR_HU = 0.4, 15.0
+#: Air behind the back, and the foam of a table, HU after smoothing.
+AIR_HU = -400.0
 #: Less than this of a tissue is not read, mm³.
 LEAST_MM3 = 3000.0
 
@@ -114,14 +116,31 @@ class Surroundings:
             (float(ends[0]), float(ends[1])), float(np.prod(spacing)),
         )  # fmt: skip
 
-    def from_behind(self, found: np.ndarray) -> np.ndarray:
-        """Whether something was found in a block or in one behind it, bool [I, J, K]."""
-        axis = int(
-            np.argmax(np.abs(self.affine[1, :3]) / np.linalg.norm(self.affine[:3, :3], axis=0))
+    def inside(self, solid: np.ndarray) -> np.ndarray:
+        """Whether something solid lies between a block and the air behind the back, or in it.
+
+        What lies behind that air, such as the shell of a table, does not count.
+
+        Args:
+            solid: Blocks of muscle, bone and the like, bool [I, J, K].
+
+        Returns:
+            Bool [I, J, K].
+        """
+        forward = self.affine[1, :3] / np.linalg.norm(self.affine[:3, :3], axis=0)
+        axis = int(np.argmax(np.abs(forward)))
+        turn = tuple(
+            slice(None, None, -1 if each == axis and forward[axis] < 0 else None)
+            for each in range(3)
         )
-        forward = np.s_[:] if self.affine[1, axis] > 0 else np.s_[::-1]
-        turn = tuple(forward if each == axis else np.s_[:] for each in range(3))
-        return np.maximum.accumulate(found[turn], axis=axis)[turn]
+        order = np.arange(solid.shape[axis]).reshape(
+            [-1 if each == axis else 1 for each in range(3)]
+        )
+        last_solid, last_air = (
+            np.maximum.accumulate(np.where(found[turn], order, -1), axis=axis)
+            for found in (solid, self.hu < AIR_HU)
+        )
+        return (last_solid > last_air)[turn]
 
     def most_frequent(self, where: np.ndarray) -> float | None:
         """Most frequent HU among blocks, None where they are too few.

@@ -30,7 +30,7 @@ LEAST_BODY_MM3 = 3000.0
 FAT_HU = (-140.0, -60.0)
 MUSCLE_HU = (10.0, 95.0)
 #: Fat under the skin of the back lies behind the bodies' middle by more than this, mm, and behind
-#: the first block, from behind, that is brighter than this, HU: muscle or bone.
+#: the first block of the patient that is brighter than this, HU: muscle or bone.
 DORSAL_MM, SOLID_HU = 40.0, 0.0
 #: The psoas lies beside the body, from and to this far from its side, and so far behind and before
 #: its middle, mm; the vessels lie before it, the back muscles behind.
@@ -132,7 +132,7 @@ def _fat_hu(around: Surroundings) -> float | None:
     fat = around.even & (around.hu > low) & (around.hu < high)
     # Under the skin of the slender fat is a few blocks thick: nothing is worn off it.
     dorsal = around.most_frequent(
-        fat & (around.depth < -DORSAL_MM) & ~around.from_behind(around.hu > SOLID_HU)
+        fat & (around.depth < -DORSAL_MM) & ~around.inside(around.hu > SOLID_HU)
     )
     return dorsal if dorsal is not None else around.most_frequent(ndimage.binary_opening(fat))
 

@@ -26,6 +26,8 @@ class Abdomen:
     streaks: float = 0.0
     gas: bool = False
     metal: bool = False
+    inner_fat: float | None = None
+    table: bool = False
     noise: float = 10.0
 
     def draw(self, spacing=(3.0, 3.0, 3.0), turn_deg=(0.0, 0.0, 0.0), low=LOW_MM, high=HIGH_MM):
@@ -44,6 +46,10 @@ class Abdomen:
         random = np.random.default_rng(0)
         hu = np.full(tuple(shape), float(self.air))
         hu[np.hypot(x / 150, (y - 10) / 125) < 1] = self.fat
+        if self.inner_fat is not None:
+            hu[np.hypot(x / 115, (y - 10) / 92) < 1] = self.inner_fat
+        if self.table:
+            hu[(y < -125) & (y > -131)] = 120
         meat = (np.abs(x) > 8) & (np.abs(x) < 62) & (y < -36) & (y > -82)
         meat |= np.hypot(np.abs(x) - 38, y + 4) < 14
         hu[meat] = self.muscle

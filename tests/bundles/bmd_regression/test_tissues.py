@@ -37,6 +37,13 @@ CASES = {
     "fatty muscle": (Abdomen(streaks=0.12), {"spacing": (1.5, 1.5, 3.0)}, TRUE),
     "bowel gas": (Abdomen(gas=True), {}, TRUE),
     "screws": (Abdomen(metal=True), {}, TRUE),
+    "other fat inside": (Abdomen(inner_fat=-88), {}, TRUE),
+    "other fat inside, on a table": (Abdomen(inner_fat=-88, table=True), {}, TRUE),
+    "other fat inside, back not shown": (
+        Abdomen(inner_fat=-88),
+        {"low": [-75, -60, -72], "high": [75, 75, 72]},
+        replace(TRUE, fat_hu=-88),
+    ),
     "thick slices": (Abdomen(), {"spacing": (1.0, 1.0, 5.0)}, TRUE),
     # So noisy air cannot be told from lung.
     "thin noisy slices": (
