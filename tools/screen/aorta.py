@@ -9,17 +9,14 @@ one finder of `bmd_bundle.aorta`, where its arguments and limits stand.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
 from tools import bundles
 from tools.screen.settings import MEASURING
 
-if TYPE_CHECKING:
-    from bmd_bundle.aorta import Aorta
-
 _finder = bundles.module(MEASURING, "bmd_bundle.aorta")
 
-NOT_FOUND: Aorta = _finder.NOT_FOUND
+NOT_FOUND: Any = _finder.NOT_FOUND
 """What `find` returns where nothing is certain."""
 
 find = _finder.find

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from tools.morphometry.model import Heights
 from tools.screen import aorta, bodies, heights, metal, scale
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING
-
-if TYPE_CHECKING:
-    from bmd_bundle.aorta import Aorta
 
 CROP_MM = 40.0
 """Kept about a level when its patch is cut: noise is read in soft tissue near the body."""
@@ -43,7 +40,7 @@ class Findings:
         heights: Name -> heights, mm, of bodies that are wholly shown.
         losses: Name -> share of the height that is lost, in front, in the middle and behind.
         dense: Names of bodies with metal or cement.
-        aorta: The aorta.
+        aorta: The aorta (`bmd_bundle.aorta.Aorta`).
         scale_problem: What is wrong with the scan's HU, None for nothing.
         timing_s: Seconds by stage.
     """
@@ -56,7 +53,7 @@ class Findings:
     heights: dict[str, Heights] = field(default_factory=dict)
     losses: dict[str, dict[str, float] | None] = field(default_factory=dict)
     dense: frozenset[str] = frozenset()
-    aorta: Aorta = aorta.NOT_FOUND
+    aorta: Any = aorta.NOT_FOUND
     scale_problem: str | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
 

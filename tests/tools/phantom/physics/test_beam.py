@@ -100,6 +100,15 @@ def test_beam_of_wanted_energy_has_it(kev: float) -> None:
     assert Beam.with_effective_energy(kev).effective_energy_kev == pytest.approx(kev, abs=0.01)
 
 
+@pytest.mark.parametrize(("kev", "water_cm", "scintillator_mm"), [(64.0, 25, 0.5), (70.0, 20, 1.5)])
+def test_beam_of_an_effective_energy_keeps_its_detector_and_body(
+    kev: float, water_cm: float, scintillator_mm: float
+) -> None:
+    beam = Beam.with_effective_energy(kev, water_cm=water_cm, scintillator_mm=scintillator_mm)
+    assert (beam.water_cm, beam.scintillator_mm) == (water_cm, scintillator_mm)
+    assert beam.effective_energy_kev == pytest.approx(kev, abs=0.01)
+
+
 def test_unreachable_energy_is_refused() -> None:
     with pytest.raises(ValueError, match="outside"):
         Beam.with_effective_energy(110.0)

@@ -6,6 +6,7 @@ Workers import this module by name, which they could not do with a program's `__
 from __future__ import annotations
 
 import argparse
+import hashlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -15,13 +16,13 @@ from typing import Any, NamedTuple
 
 from tqdm import tqdm
 
-from tools import processes
+from tools import bundles, processes, sources
 from tools.files import exclusive
 from tools.phantom import completion
 from tools.phantom import recipe as recipes
 from tools.phantom.checks import patches
 from tools.phantom.checks.patches import store
-from tools.phantom.checks.patches.reading import PLANES_MM, Settings, read_patient
+from tools.phantom.checks.patches.reading import BUNDLE, PLANES_MM, Settings, read_patient
 from tools.phantom.imaging.scanner import SCANNERS
 
 
@@ -44,6 +45,15 @@ def blocks_of(scanners: Sequence[str], patients: int) -> list[Block]:
         for start in range(0, patients, store.BLOCK)
         for scanner in scanners
     ]
+
+
+def reading_sha256(root: Path = bundles.FOLDER / BUNDLE) -> str:
+    """SHA-256 of the bundle's sources that patches and tissues are read with, hexadecimal."""
+    starts = [f"bmd_bundle/{name}.py" for name in ("patches", "tissues")]
+    digest = hashlib.sha256()
+    for source in sorted(sources.reached(starts, root)):
+        digest.update(source.as_posix().encode() + b"\0" + (root / source).read_bytes() + b"\0")
+    return digest.hexdigest()
 
 
 def is_finished(out: Path, block: Block) -> bool:
@@ -90,6 +100,7 @@ def main(arguments: Sequence[str]) -> int:
                 "patch": asdict(settings),
                 "planes_mm": PLANES_MM,
                 "software": dict(completion.software()),
+                "reading_sha256": reading_sha256(),
             },
         )
         work = partial(make, options.out, recipe, options.seed, options.paired, settings)

@@ -77,7 +77,9 @@ def save(path: Path, patients: Sequence[Mapping[str, np.ndarray]]) -> None:
     Raises:
         OSError: It cannot be written.
     """
-    arrays: dict[str, Any] = {name: np.stack([each[name] for each in patients]) for name in patients[0]}
+    arrays: dict[str, Any] = {
+        name: np.stack([each[name] for each in patients]) for name in patients[0]
+    }
 
     def write(temporary: Path) -> None:
         with temporary.open("wb") as file:  # given a name, numpy would add its own ending
