@@ -43,6 +43,7 @@ def cohort(patients: int, seed: int = 1, scanners: str = "ABC") -> dict[str, Any
                 "case": case,
                 "patient_id": f"{scanner}-{number:04d}",
                 "scanner": scanner,
+                "scan": {"kvp": 120.0},
                 "levels": levels,
             }
     return {"seed": seed, "cases": cases}
