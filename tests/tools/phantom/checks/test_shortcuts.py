@@ -8,7 +8,9 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from tools.levels import LABEL_IDS
-from tools.phantom.checks.shortcuts import cover, metadata, network
+from tools.phantom import recipe
+from tools.phantom.case import simulate
+from tools.phantom.checks.shortcuts import cover, metadata, network, planned
 from tools.phantom.checks.shortcuts.__main__ import auc, main
 
 LEVELS = ("T11", "T12", "L1", "L2", "L3", "L4", "L5")
@@ -121,3 +123,20 @@ def test_a_folder_without_a_cohort_is_refused_in_one_line(tmp_path, capsys):
     with pytest.raises(SystemExit):
         main([str(tmp_path), str(tmp_path / "out")])
     assert "no finished cohort" in capsys.readouterr().err
+
+
+def test_a_planned_scan_is_the_one_that_is_drawn():
+    given = recipe.load("fractures")
+    given["scan"] |= {"field": "vertebrae", "pixel_mm": [2.0, 2.0], "thickness_mm": [5.0]}
+    given["scan"]["orientation"] = ["RAS"]
+    drawn = simulate(given, 3, 1, "B")
+    truth, extent = planned.plan(given, 3, 1, "B")
+    size = np.array(drawn.image.shape) * np.linalg.norm(drawn.affine[:3, :3], axis=0)
+    assert extent == pytest.approx(size.tolist(), abs=1e-3)
+    assert truth["fractured"] == drawn.truth["fractured"]
+    assert truth["age"] == pytest.approx(drawn.truth["age"], abs=1e-3)
+    assert {name: level["complete"] for name, level in truth["levels"].items()} == {
+        name: level["complete"] for name, level in drawn.truth["levels"].items()
+    }
+    for key in metadata.FROM_SCAN:
+        assert truth["scan"][key] == pytest.approx(drawn.truth["scan"][key], abs=1e-3)

@@ -89,3 +89,23 @@ def scores(rows: Sequence[Mapping[str, float]], labels: np.ndarray, seed: int) -
         name: cross_val_predict(model, table, labels, cv=folds, method="predict_proba")[:, 1]
         for name, model in models.items()
     }
+
+
+def answers(
+    rows: Sequence[Mapping[str, float]], labels: np.ndarray, seed: int
+) -> dict[str, np.ndarray]:
+    """Score every case by what is known before the image, and by what was read off it, apart.
+
+    Args:
+        rows: Features of each case.
+        labels: 1 for a fracture [N].
+        seed: Of folds and classifiers.
+
+    Returns:
+        "<group>, <classifier>" -> score of each case [N].
+    """
+    found: dict[str, np.ndarray] = {}
+    for group, read in (("metadata", False), ("levels and alignment", True)):
+        table = [{k: v for k, v in row.items() if (k in FROM_IMAGE) == read} for row in rows]
+        found |= {f"{group}, {name}": each for name, each in scores(table, labels, seed).items()}
+    return found
