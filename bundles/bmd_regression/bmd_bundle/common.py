@@ -46,6 +46,7 @@ from monai.data import Dataset, MetaTensor, NibabelReader, load_decathlon_datali
 from monai.engines import SupervisedEvaluator
 from monai.handlers import CheckpointLoader, StatsHandler, TensorBoardHandler
 from monai.transforms import LoadImaged, MapTransform, Randomizable, Transform
+from monai.utils import string_list_all_gather
 from pydicom.errors import InvalidDicomError
 
 logger = logging.getLogger(__name__)
@@ -1570,3 +1571,63 @@ class FailureFiles:
             "%d cases read, %d failed%s; results in %s",
             self.done, len(self.failed), names, self.output_dir,
         )  # fmt: skip
+
+
+class CaseRows:
+    """Ignite handler that gathers rows per case and level and writes one table an epoch.
+
+    With several processes the first one writes the rows of all; a case that two of them saw, as a
+    sampler's padding makes happen, counts once. The means go to `engine.state.metrics`; attach this
+    handler before those that log them. What a row holds is its bundle's to say.
+
+    Args:
+        path: Table to write; its folder is made if missing.
+        columns: Names of its columns; `case` and `level` among them.
+    """
+
+    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+        self.path = path
+        self.columns = tuple(columns)
+        self.rows: list[dict[str, Any]] = []
+
+    def rows_of_case(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Rows of one case, from its item and its output joined."""
+        raise NotImplementedError
+
+    def means(self, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
+        """Metrics over all rows."""
+        raise NotImplementedError
+
+    def in_words(self, rows: Sequence[dict[str, Any]]) -> str:
+        """What the run's log says of all rows."""
+        raise NotImplementedError
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
+        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
+        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+
+    def start(self, engine: Engine) -> None:
+        """Begin a new table."""
+        self.rows = []
+
+    def collect(self, engine: Engine) -> None:
+        """Take the rows of the cases of one batch."""
+        batch: Any = engine.state.batch
+        outputs: Any = engine.state.output
+        # A batch is split into its cases on the way to the output; that of a failed case is not.
+        items = batch if isinstance(batch, list) else [{}] * len(outputs)
+        for item, output in zip(items, outputs, strict=True):
+            known = {key: value for key, value in output.items() if value is not None}
+            self.rows += self.rows_of_case({**item, **known})
+
+    def finish(self, engine: Engine) -> None:
+        """Gather the rows of all processes, write them once and log the means."""
+        texts = string_list_all_gather([json.dumps(row) for row in self.rows])
+        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
+        everything = [rows[key] for key in sorted(rows)]
+        engine.state.metrics.update(self.means(everything))
+        if idist.get_rank() == 0:
+            write_table(self.path, self.columns, everything)
+            logger.info("%d rows in %s; %s", len(rows), self.path, self.in_words(everything))

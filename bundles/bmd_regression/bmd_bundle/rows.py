@@ -6,22 +6,15 @@ logged, so that a run says at once how it went.
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import numpy as np
-from ignite.engine import Engine, Events
-from monai.utils import string_list_all_gather
 
-from bmd_bundle.common import FAILED, FAILURE, MEASURED, plain, write_table
+from bmd_bundle.common import FAILED, FAILURE, MEASURED, CaseRows, plain
 from bmd_bundle.levels import LEVEL_IDS
 from bmd_bundle.measuring import known_kvp
-
-logger = logging.getLogger(__name__)
 
 #: Columns of `predictions.csv`; densities are mg/cm³ of `mineral`.
 COLUMNS = (
@@ -39,7 +32,7 @@ MINERAL = "HA"
 Row = dict[str, Any]
 
 
-class PredictionRows:
+class PredictionRows(CaseRows):
     """Ignite handler that writes `predictions.csv` when an epoch ends.
 
     Four rows per case, always: levels that were refused, and cases that failed, stay in the table.
@@ -58,41 +51,20 @@ class PredictionRows:
         records: Sequence[Mapping[str, Any]],
         filename: str = "predictions.csv",
     ) -> None:
-        self.path = Path(output_dir) / filename
+        super().__init__(Path(output_dir) / filename, COLUMNS)
         self.records = {str(record["case"]): record for record in records}
-        self.rows: list[Row] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Register with an evaluator."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+    def rows_of_case(self, data: Mapping[str, Any]) -> list[Row]:
+        """Rows of one case, with what its record says."""
+        return rows_of(self.records[str(data["case"])], data)
 
-    def start(self, engine: Engine) -> None:
-        """Begin a new table."""
-        self.rows = []
+    def means(self, rows: Sequence[Row]) -> dict[str, float]:
+        """Means of the errors, as `summarize`."""
+        return summarize(rows)
 
-    def collect(self, engine: Engine) -> None:
-        """Take the rows of the cases of one batch."""
-        batch: Any = engine.state.batch
-        outputs: Any = engine.state.output
-        # A batch is split into its cases on the way to the output; that of a failed case is not.
-        items = batch if isinstance(batch, list) else [{}] * len(outputs)
-        for item, output in zip(items, outputs, strict=True):
-            known = {key: value for key, value in output.items() if value is not None}
-            found = {**item, **known}
-            self.rows += rows_of(self.records[str(found["case"])], found)
-
-    def finish(self, engine: Engine) -> None:
-        """Gather the rows of all processes, write them once and log the means."""
-        texts = string_list_all_gather([json.dumps(row) for row in self.rows])
-        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
-        everything = [rows[key] for key in sorted(rows)]
-        engine.state.metrics.update(summarize(everything))
-        if idist.get_rank() == 0:
-            write_table(self.path, COLUMNS, everything)
-            means = ", ".join(f"{k} {v:.3f}" for k, v in summarize(everything).items())
-            logger.info("%d rows in %s; %s", len(rows), self.path, means or "no reference")
+    def in_words(self, rows: Sequence[Row]) -> str:
+        """The means of all levels in one line."""
+        return ", ".join(f"{k} {v:.3f}" for k, v in summarize(rows).items()) or "no reference"
 
 
 def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:

@@ -6,26 +6,19 @@ logged, so that a run says at once how it went.
 
 from __future__ import annotations
 
-import json
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import ignite.distributed as idist
 import nibabel as nib
 import numpy as np
 import torch
-from ignite.engine import Engine, Events
 from monai.data import MetaTensor
-from monai.utils import string_list_all_gather
 
 from lumbar_bundle.classes import LEVELS
-from lumbar_bundle.common import FAILED, FAILURE, MEASURED, plain, write_table
+from lumbar_bundle.common import FAILED, FAILURE, MEASURED, CaseRows, plain
 from lumbar_bundle.grids import spacing_mm
 from lumbar_bundle.metrics import Score, complete_levels, refused_scores, scan_valid, score_levels
-
-logger = logging.getLogger(__name__)
 
 #: Columns of `predictions.csv`.
 COLUMNS = (
@@ -38,7 +31,7 @@ REASON_SEPARATOR = ";"
 Row = dict[str, Any]
 
 
-class PredictionRows:
+class PredictionRows(CaseRows):
     """Ignite handler that scores every case and writes `predictions.csv` when an epoch ends.
 
     Failed cases stay in the table, with DSC 0. With several processes the first one writes the
@@ -63,42 +56,19 @@ class PredictionRows:
         levels_key: str = "levels",
         case_key: str = "case",
     ) -> None:
-        self.path = Path(output_dir) / filename
+        super().__init__(Path(output_dir) / filename, COLUMNS)
         self.pred_key, self.label_key = pred_key, label_key
         self.levels_key, self.case_key = levels_key, case_key
-        self.rows: list[Row] = []
 
-    def attach(self, engine: Engine) -> None:
-        """Register with an evaluator."""
-        engine.add_event_handler(Events.EPOCH_STARTED, self.start)
-        engine.add_event_handler(Events.ITERATION_COMPLETED, self.collect)
-        engine.add_event_handler(Events.EPOCH_COMPLETED, self.finish)
+    def means(self, rows: Sequence[Row]) -> dict[str, float]:
+        """Means of the agreement, as `summarize`."""
+        return summarize(rows)
 
-    def start(self, engine: Engine) -> None:
-        """Begin a new table."""
-        self.rows = []
+    def in_words(self, rows: Sequence[Row]) -> str:
+        """The means of all levels in one line."""
+        return in_words(rows)
 
-    def collect(self, engine: Engine) -> None:
-        """Score the cases of one batch."""
-        batch: Any = engine.state.batch
-        outputs: Any = engine.state.output
-        # A batch is split into its cases on the way to the output; that of a failed case is not.
-        items = batch if isinstance(batch, list) else [{}] * len(outputs)
-        for item, output in zip(items, outputs, strict=True):
-            known = {key: value for key, value in output.items() if value is not None}
-            self.rows += self._rows_of({**item, **known})
-
-    def finish(self, engine: Engine) -> None:
-        """Gather the rows of all processes, write them once and log the means."""
-        texts = string_list_all_gather([json.dumps(row) for row in self.rows])
-        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
-        everything = [rows[key] for key in sorted(rows)]
-        engine.state.metrics.update(summarize(everything))
-        if idist.get_rank() == 0:
-            write_rows(self.path, everything)
-            logger.info("%d rows in %s; %s", len(rows), self.path, in_words(everything))
-
-    def _rows_of(self, data: Mapping[str, Any]) -> list[Row]:
+    def rows_of_case(self, data: Mapping[str, Any]) -> list[Row]:
         """Rows of one case."""
         case = str(data[self.case_key])
         label = data.get(self.label_key)
@@ -161,11 +131,6 @@ def in_words(rows: Sequence[Row]) -> str:
     if not means:
         return "no reference shows a complete level"
     return ", ".join(f"{name} {value:.3f}" for name, value in means.items())
-
-
-def write_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Write the table, whole or not at all; see `common.write_table`."""
-    write_table(path, COLUMNS, rows)
 
 
 def _array(labels: torch.Tensor) -> np.ndarray:

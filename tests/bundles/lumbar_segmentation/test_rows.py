@@ -12,10 +12,11 @@ import torch
 from ignite.engine import Engine, State
 from monai.data import MetaTensor
 
-from lumbar_bundle import rows as rows_module
+from lumbar_bundle import common
 from lumbar_bundle.cases import FAILURE
+from lumbar_bundle.common import write_table
 from lumbar_bundle.metrics import Score
-from lumbar_bundle.rows import COLUMNS, PredictionRows, rows_of, summarize, write_rows
+from lumbar_bundle.rows import COLUMNS, PredictionRows, rows_of, summarize
 from tests.bundles.lumbar_segmentation.label_maps import SPACING, four_bodies
 
 AFFINE = np.diag([*SPACING, 1.0])
@@ -122,11 +123,11 @@ def test_rows_of_all_ranks_are_written_once_by_the_first(
         other = [json.dumps({**json.loads(text), "case": "z"}) for text in texts]
         return texts + other + texts
 
-    monkeypatch.setattr(rows_module, "string_list_all_gather", other_rank_too)
+    monkeypatch.setattr(common, "string_list_all_gather", other_rank_too)
     metrics = finished(PredictionRows(tmp_path), good())
     assert [row["case"] for row in read(tmp_path / "predictions.csv")] == ["a"] * 4 + ["z"] * 4
     assert metrics["dsc"] == pytest.approx(0.8)
-    monkeypatch.setattr(rows_module.idist, "get_rank", lambda: 1)
+    monkeypatch.setattr(common.idist, "get_rank", lambda: 1)
     finished(PredictionRows(tmp_path / "second"), good())
     assert not (tmp_path / "second").exists()
 
@@ -145,7 +146,7 @@ def test_a_table_that_cannot_be_written_leaves_the_old_one(
     path.write_text("old")
     row = rows_of("a", said(), {level: Score(True, 1.0) for level in LEVELS})[0]
     with pytest.raises(ValueError, match="not in fieldnames"):
-        write_rows(path, [row, {"unknown": 1}])
+        write_table(path, COLUMNS, [row, {"unknown": 1}])
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == ["predictions.csv"]
 
