@@ -182,7 +182,7 @@ def _initialise(
     name: str, root: Path, files: Sequence[Path], overrides: Overrides, weights: Path
 ) -> Bundle:
     """Build the workflow and take from it what a case needs."""
-    checksum = _checksum(weights)
+    sha256 = checksum(weights)
     _on_path(root)  # before anything of the config is built: it names code by `_target_`
     with _quiet("monai.bundle.workflows"):  # it warns that it was told not to log
         workflow = ConfigWorkflow(
@@ -207,7 +207,7 @@ def _initialise(
         name=name,
         root=root,
         weights=weights,
-        weights_sha256=checksum,
+        weights_sha256=sha256,
         device=device,
         network=network.to(device).eval(),
         preprocessing=workflow.preprocessing,
@@ -240,7 +240,7 @@ def read_weights(network: torch.nn.Module, path: Path) -> None:
             network; one line that names the file and the mend.
     """
     mend = f"fetch {path.name} again, or give the file that `python -m tools pretrain` wrote"
-    _checksum(path)
+    checksum(path)
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # unpickling a damaged file raises nearly anything
@@ -268,8 +268,12 @@ def _misfit(wanted: Mapping[str, torch.Tensor], given: Mapping[str, torch.Tensor
     return f"{unknown} is unknown" if unknown else None
 
 
-def _checksum(weights: Path) -> str:
-    """Return the SHA-256 of a weights file."""
+def checksum(weights: Path) -> str:
+    """Return the SHA-256 of a weights file, hexadecimal digits.
+
+    Raises:
+        ValueError: The file cannot be read; one line.
+    """
     try:
         return hashlib.sha256(weights.read_bytes()).hexdigest()
     except OSError as error:

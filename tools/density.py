@@ -24,11 +24,15 @@ IN_MEMORY = {"postprocessing::transforms": ["@to_density", "@describe_levels"]}
 """The bundle's own steps without the one that writes files."""
 
 
+CALIBRATED = ("measure_levels::calibration", "describe_levels::calibration")
+"""The bundle's steps that a calibration changes."""
+
+
 def load(
     device: str = "auto",
     weights: Path | None = None,
     interval: Path | None = None,
-    calibration: Path | None = None,
+    calibration: Any = None,
 ) -> bundles.Bundle:
     """Return the bundle, initialised once in each process.
 
@@ -36,7 +40,8 @@ def load(
         device: "auto", "cpu" or "cuda".
         weights: File of the weights; None means the shipped ones.
         interval: File of their interval; None means the shipped one.
-        calibration: Calibration of a scanner or a site; None for the reference beam.
+        calibration: A scanner's or a site's (`bmd_bundle.calibration_file`), or its file; None for
+            the reference beam.
 
     Raises:
         ValueError: If a file is missing or damaged; one line.
@@ -47,9 +52,9 @@ def load(
     if interval is not None:
         overrides["interval_file"] = str(interval)
     if calibration is not None:
-        # Read once beforehand: what is wrong with it stays one line.
-        bundles.module(NAME, "bmd_bundle.calibration_file").load(calibration)
-        overrides["calibration_file"] = str(calibration)
+        # Read beforehand: what is wrong with it stays one line.
+        found = bundles.module(NAME, "bmd_bundle.calibration_file").given(calibration)
+        overrides |= dict.fromkeys(CALIBRATED, found)
     return bundles.load(NAME, overrides=overrides, weights=weights)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from tools import __version__, bundles
 from tools.levels import MEASURED_LEVELS
-from tools.screen import gate, heights
+from tools.screen import gate, heights, network
 from tools.screen.chain import Findings
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING, Settings
@@ -24,7 +24,11 @@ STAGES = ("load", "segmentation", "bmd", "ovf", "write")
 
 
 def report(
-    scan: Scan, found: Findings, settings: Settings, segmentation: bundles.Bundle
+    scan: Scan,
+    found: Findings,
+    settings: Settings,
+    segmentation: bundles.Bundle,
+    reading: network.Reading = network.NOTHING,
 ) -> dict[str, Any]:
     """Assemble report.json.
 
@@ -33,15 +37,14 @@ def report(
         found: What was measured in it.
         settings: The run's options.
         segmentation: The bundle that found the levels.
+        reading: What the density network read.
 
     Returns:
         Content of report.json, schema 1; the time of writing is filled in later.
     """
     calibrations = bundles.module(MEASURING, "bmd_bundle.calibration")
     calibrating = bundles.module(MEASURING, "bmd_bundle.in_use")
-    # A beam of no one voltage gets none by hand either.
-    given = None if scan.header.beam_problem else settings.kvp
-    kvp = scan.header.kvp or given
+    kvp = settings.voltage(scan.header)
     used, wrong_voltage = None, False
     try:
         used = calibrating.for_scan(settings.read_calibration(), kvp)
@@ -50,11 +53,17 @@ def report(
     except calibrations.CalibrationError:  # no reference at this voltage: the gate refuses it, too
         pass
     facts = _scan_facts(scan, found, settings, kvp, wrong_voltage)
-    judgement = gate.judge(facts, _level_facts(found, used and used.line))
-    densities = {
+    judgement = gate.judge(facts, _level_facts(found, reading, used and used.line))
+    linear = {
         name: _density(found, name, used) if verdict.has_density else None
         for name, verdict in judgement.levels.items()
     }
+    # One reading for all levels of a patient: a level that only one of them reads is refused.
+    densities = (
+        linear
+        if not reading.weights
+        else {name: reading.densities.get(name) if one else None for name, one in linear.items()}
+    )
     described = bundles.module(segmentation.name, "lumbar_bundle.save").describe_input(
         scan.case.kind, scan.hu.shape, scan.affine
     )
@@ -63,7 +72,7 @@ def report(
         "case": scan.case.name,
         "software": {
             "version": __version__,
-            "weights": {segmentation.name: segmentation.weights_sha256},
+            "weights": {segmentation.name: segmentation.weights_sha256, **reading.weights},
         },
         "input": {
             "kind": described["kind"],
@@ -76,7 +85,8 @@ def report(
         },
         "calibration": used.block() if used and any(densities.values()) else None,
         "levels": {
-            name: _level(found, name, judgement.levels[name], densities[name])
+            name: _level(found, name, judgement.levels[name])
+            | _readings(linear[name], reading.densities.get(name))
             for name in MEASURED_LEVELS
         },
         "patient": gate.patient(judgement, densities, calibrations),
@@ -105,7 +115,7 @@ def _scan_facts(
     )
 
 
-def _level_facts(found: Findings, line: Any) -> dict[str, gate.Level]:
+def _level_facts(found: Findings, reading: network.Reading, line: Any) -> dict[str, gate.Level]:
     facts = {}
     for name in MEASURED_LEVELS:
         level, patch = found.levels[name], found.patches.get(name)
@@ -113,7 +123,7 @@ def _level_facts(found: Findings, line: Any) -> dict[str, gate.Level]:
             reasons=tuple(level["reasons"]),
             warnings=tuple(level["warnings"]),
             metal=name in found.dense,
-            patch_problem=found.refusals.get(name),
+            patch_problem=found.refusals.get(name) or reading.refusals.get(name),
             height_loss=found.losses.get(name),
             mean_hu=patch and patch.mean_hu,
             trabecular_hu=patch and patch.trabecular_hu,
@@ -133,10 +143,22 @@ def _density(found: Findings, name: str, used: Any) -> gate.Density | None:
     return density
 
 
-def _level(
-    found: Findings, name: str, verdict: gate.Verdict, density: gate.Density | None
-) -> dict[str, Any]:
-    """One level's block."""
+def _readings(linear: gate.Density | None, cnn: gate.Density | None) -> dict[str, Any]:
+    """Both densities of a level; the interval is that of the one that counts."""
+    density = cnn or linear
+    if linear is None or density is None:  # the gate withholds it
+        return dict.fromkeys(
+            ("bmd_cnn_mg_cm3", "bmd_hu_linear_mg_cm3", "bmd_interval_95_mg_cm3"), None
+        )
+    return {
+        "bmd_cnn_mg_cm3": cnn and cnn[0],
+        "bmd_hu_linear_mg_cm3": linear[0],
+        "bmd_interval_95_mg_cm3": list(density[1]),
+    }
+
+
+def _level(found: Findings, name: str, verdict: gate.Verdict) -> dict[str, Any]:
+    """One level's block without its densities."""
     level, patch = found.levels[name], found.patches.get(name)
     lost = heights.worst(found.losses.get(name))
     shown = patch if verdict.status == gate.MEASURED else None
@@ -153,9 +175,6 @@ def _level(
         "hu_median": shown and shown.median_hu,
         "hu_sd": shown and shown.sd_hu,
         "noise_hu": shown and shown.noise_hu,
-        "bmd_cnn_mg_cm3": None,
-        "bmd_hu_linear_mg_cm3": density and density[0],
-        "bmd_interval_95_mg_cm3": density and list(density[1]),
     }
 
 

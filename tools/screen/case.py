@@ -14,7 +14,7 @@ import numpy as np
 from tools.cli import TRACEBACK_VARIABLE
 from tools.files import write_json
 from tools.report import html, pictures, schema
-from tools.screen import assemble, chain, gate, places
+from tools.screen import assemble, chain, gate, network, places
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.folder import DONE, FAILED, REFUSED, Outcome
@@ -43,9 +43,9 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
         ValueError: If the weights are missing or damaged: no case could be measured.
     """
     folders.prepare(folder)
-    segmentation = settings.segmentation()
+    segmentation, density = settings.segmentation(), settings.density()
     try:
-        outcome = _measure(case, folder, settings, segmentation)
+        outcome = _measure(case, folder, settings, segmentation, density)
     except _OutputError as error:
         cause = error.__cause__
         raise cause if isinstance(cause, OSError) else error from None
@@ -56,13 +56,18 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
     return outcome
 
 
-def _measure(case: scans.Case, folder: Path, settings: Settings, segmentation: Any) -> Outcome:
+def _measure(
+    case: scans.Case, folder: Path, settings: Settings, segmentation: Any, density: Any
+) -> Outcome:
     begin = time.perf_counter()
     scan = scans.read(case)
     loaded = time.perf_counter()
     found = chain.measure(scan, segmentation)
     found.timing_s["load"] = loaded - begin
-    content = assemble.report(scan, found, settings, segmentation)
+    begin = time.perf_counter()
+    reading = network.read(scan, found.labels, density, settings)
+    found.timing_s["bmd"] += time.perf_counter() - begin
+    content = assemble.report(scan, found, settings, segmentation, reading)
     begin = time.perf_counter()
     figures = pictures.draw(content, scan.hu, scan.affine, found.labels, _views(found), found.chain)
     try:

@@ -20,11 +20,9 @@ from tools import bundles
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.morphometry.model import Heights
 from tools.screen import aorta, bodies, heights, metal, scale
+from tools.screen.boxes import surroundings
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING
-
-CROP_MM = 40.0
-"""Kept about a level when its patch is cut: noise is read in soft tissue near the body."""
 
 
 @dataclass
@@ -90,25 +88,11 @@ def _cut_patches(scan: Scan, found: Findings) -> None:
         inside = found.labels == LABEL_IDS[level]
         if found.levels[level]["status"] != "measured" or not inside.any():
             continue
-        box, affine = _surroundings(inside, scan.affine)
+        box, affine = surroundings(inside, scan.affine)
         try:
             found.patches[level] = patches.extract(scan.hu[box], affine, inside[box])
         except patches.PatchError as error:
             found.refusals[level] = error.reason
-
-
-def _surroundings(inside: np.ndarray, affine: np.ndarray) -> tuple[tuple[slice, ...], np.ndarray]:
-    """Box of voxels about a mask with a margin in mm, and the affine of that part."""
-    edges = np.linalg.norm(affine[:3, :3], axis=0)
-    box = []
-    for axis, edge in enumerate(edges):
-        others = tuple(other for other in range(3) if other != axis)
-        shown = np.flatnonzero(inside.any(axis=others))
-        margin = int(np.ceil(CROP_MM / edge))
-        box.append(slice(max(0, int(shown[0]) - margin), int(shown[-1]) + margin + 1))
-    moved = affine.copy()
-    moved[:3, 3] += affine[:3, :3] @ [part.start for part in box]
-    return tuple(box), moved
 
 
 def _measure_bodies(scan: Scan, result: Mapping[str, Any], found: Findings) -> None:

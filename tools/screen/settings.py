@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import __version__, bundles, segmentation, sources
+from tools import __version__, bundles, density, segmentation, sources
+from tools.screen.header import Header
 from tools.screen.places import real
 from tools.screen.scan import Case
 
@@ -19,6 +20,9 @@ MEASURING = "bmd_regression"
 
 CASE_SOURCE = "tools/screen/case.py"
 """From here on imports are followed: what is not reached cannot change a case's results."""
+
+INTERVAL = Path("models", "interval.json")
+"""The network's 95 % interval, relative to its bundle's root."""
 
 REPORT_DATA = (".css", ".json")
 """Endings of what the report reads beside its code."""
@@ -46,6 +50,12 @@ class Settings:
             return None
         return bundles.module(MEASURING, "bmd_bundle.calibration_file").loads(self.calibration)
 
+    def voltage(self, header: Header) -> float | None:
+        """Tube voltage that a scan is read at, kV: its header's, or that of the options."""
+        if header.beam_problem:  # a beam of no one voltage gets none by hand either
+            return header.kvp
+        return header.kvp or self.kvp
+
     def segmentation(self) -> bundles.Bundle:
         """The segmentation bundle, initialised once in each process.
 
@@ -54,19 +64,40 @@ class Settings:
         """
         return segmentation.load(self.device)
 
+    def density(self) -> bundles.Bundle | None:
+        """The density bundle with the calibration, initialised once in each process.
+
+        Returns:
+            None where a site corrects HU-linear density: the correction is none of the network's,
+            and two readings of which one is corrected would not stand beside each other.
+
+        Raises:
+            ValueError: If weights or their interval are missing or damaged.
+        """
+        given = self.read_calibration()
+        if getattr(given, "reading", "cnn") != "cnn":
+            return None
+        loaded = density.load(self.device, calibration=given)
+        path, intervals = loaded.root / INTERVAL, bundles.module(MEASURING, "bmd_bundle.interval")
+        if intervals.load(path, loaded.weights_sha256) is None:
+            raise ValueError(
+                f"{path}: missing, or made with other weights; restore both with `git checkout`"
+            )
+        return loaded
+
 
 def read_calibration(path: Path) -> str:
     """Read a calibration's file and write it anew, so that only its content counts.
 
     Raises:
-        ValueError: If it is no calibration, or corrects a reading that nothing here gives; one
-            line.
+        ValueError: If it is no calibration, or corrects what other weights read; one line.
     """
     files = bundles.module(MEASURING, "bmd_bundle.calibration_file")
     found = files.load(path)
-    # No network reads density yet, so there are no weights that a correction could fit.
+    weights = bundles.FOLDER / MEASURING / bundles.WEIGHTS
+    checksum = bundles.checksum(weights)
     try:
-        bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, None)
+        bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, checksum)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
     text: str = files.dump(found)
@@ -108,7 +139,7 @@ def deciding() -> list[Path]:
     """Files that decide a case's results, relative to the repository, in order.
 
     The code of one case with all it imports, what the report lays beside its code, and the two
-    bundles: packages, configs of inference, weights.
+    bundles: packages, configs of inference, weights, interval.
     """
     found = set(sources.reached([CASE_SOURCE]))
     report = sources.REPOSITORY / "tools" / "report"
@@ -116,6 +147,6 @@ def deciding() -> list[Path]:
     for name in (segmentation.NAME, MEASURING):
         root = bundles.FOLDER / name
         data += [*root.glob("*_bundle/**/*.py"), root / "configs/inference.yaml"]
-        data += [root / bundles.WEIGHTS]
+        data += [root / bundles.WEIGHTS, root / INTERVAL]
     found |= {path.relative_to(sources.REPOSITORY) for path in data if path.is_file()}
     return sorted(found)

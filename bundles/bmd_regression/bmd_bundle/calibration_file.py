@@ -52,6 +52,18 @@ def load(path: str | Path) -> Given:
     return loads(text, str(path))
 
 
+def given(value: str | Path | Given | None) -> Given | None:
+    """Return a calibration that is given as a file, or as what was read from one.
+
+    Args:
+        value: JSON file, calibration of either kind, or None for none.
+
+    Raises:
+        CalibrationError: If the file is no calibration; one line.
+    """
+    return load(value) if isinstance(value, str | Path) else value
+
+
 def loads(text: str, name: str = "calibration") -> Given:
     """Read a calibration of either kind from the text of its file.
 

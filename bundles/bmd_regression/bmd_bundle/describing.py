@@ -35,7 +35,7 @@ class DescribeLevelsd(MapTransform):
 
     Args:
         keys: Key of the network's densities, mg/cm³ HA [L, 1], of the levels that have a patch.
-        calibration: The file that `MeasureLevelsd` was given.
+        calibration: What `MeasureLevelsd` was given.
         weights: File of the network's weights, which a site's correction and the interval name.
         interval: File of the interval (`bmd_bundle.interval`).
         levels_key: Where the block goes.
@@ -48,14 +48,14 @@ class DescribeLevelsd(MapTransform):
     def __init__(
         self,
         keys: KeysCollection = "pred",
-        calibration: str | None = None,
+        calibration: str | calibration_file.Given | None = None,
         weights: str | Path = "models/model.pt",
         interval: str | Path = "models/interval.json",
         levels_key: str = "levels",
         rows_key: str = "measured",
     ) -> None:
         super().__init__(keys)
-        self.given = calibration_file.load(calibration) if calibration else None
+        self.given = calibration_file.given(calibration or None)
         self.weights, self.interval_file = Path(weights), Path(interval)
         self.levels_key, self.rows_key = levels_key, rows_key
 

@@ -44,8 +44,8 @@ class MeasureLevelsd(MapTransform):
         keys: Key of the CT, HU [1, X, Y, Z].
         mask_key: Key of the label map on the same grid.
         kvp_key: Key of the tube voltage, kV; without it 120 is assumed, and intervals are wider.
-        calibration: File of a scanner's or a site's calibration (`bmd_bundle.calibration_file`);
-            None for the reference beam.
+        calibration: A scanner's or a site's calibration (`bmd_bundle.calibration_file`), or its
+            file; None for the reference beam.
         **settings: Those of `TrabecularPatches`.
 
     Raises:
@@ -58,12 +58,12 @@ class MeasureLevelsd(MapTransform):
         keys: KeysCollection = "image",
         mask_key: str = "mask",
         kvp_key: str = "kvp",
-        calibration: str | None = None,
+        calibration: str | calibration_file.Given | None = None,
         **settings: Any,
     ) -> None:
         super().__init__(keys)
         self.mask_key, self.kvp_key = mask_key, kvp_key
-        self.given = calibration_file.load(calibration) if calibration else None
+        self.given = calibration_file.given(calibration or None)
         self.patches = TrabecularPatches(**settings)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:

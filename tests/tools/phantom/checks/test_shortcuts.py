@@ -65,40 +65,58 @@ def scene(squeezed: str = "", noise: int = 0) -> tuple[np.ndarray, np.ndarray, n
 
 
 def test_the_cover_hides_what_happens_to_a_body():
-    whole, broken = scene(), scene("L2")
-    covered, sight = (
-        np.abs(cover.volume(*whole, hidden) - cover.volume(*broken, hidden)) > 0.05
-        for hidden in (True, False)
-    )
-    assert covered.mean() < 0.001  # rounding at the column's edge
-    assert sight.sum() > 50
+    whole, broken = (cover.look(*scene(level), [level]) for level in ("", "L2"))
+    difference = np.abs(whole.covered - broken.covered) > 0.05
+    assert difference.mean() < 0.002  # rounding at the column's edge
+    assert (np.abs(whole.sight - broken.sight) > 0.05).sum() > 200
 
 
 def test_the_cover_leaves_the_back_in_sight():
     hu, labels, affine = scene()
     changed = hu.copy()
     changed[24:26, 14:20, 30:60] = 800  # spinous processes
-    difference = cover.volume(hu, labels, affine, True) != cover.volume(
-        changed, labels, affine, True
-    )
-    assert difference.any()
+    one, other = (cover.look(each, labels, affine, []).covered for each in (hu, changed))
+    assert (one != other)[1].any()
+
+
+def test_rows_are_those_of_the_broken_body():
+    hu, labels, affine = scene()
+    rows = cover.look(hu, labels, affine, ["L3", "T4"]).rows  # T4 is not in the field
+    middles = cover.BELOW_MM + 4 * 9 * 2  # L3's above the picture's lower end, mm
+    heights = cover.SPACING_MM * (np.arange(len(rows)) + 0.5)
+    assert rows.sum() == 2 * cover.BODY_MM / cover.SPACING_MM
+    assert heights[rows].mean() == pytest.approx(middles, abs=cover.SPACING_MM)
 
 
 def test_a_field_without_l5_is_refused():
     hu, labels, affine = scene()
     labels[labels == LABEL_IDS["L5"]] = 0
     with pytest.raises(ValueError, match="no L5"):
-        cover.volume(hu, labels, affine, True)
+        cover.look(hu, labels, affine, [])
 
 
 def test_the_network_finds_a_mark_and_guesses_without_one():
     rng = np.random.default_rng(0)
-    labels = np.arange(48) % 2
-    plain = rng.normal(0.3, 0.02, (48, 32, 32, 32)).astype(np.float16)
-    marked = plain.copy()
-    marked[labels == 1, 12:20, 12:20, 12:20] += 0.5
-    assert roc_auc_score(labels, network.scores(marked, labels, 2, 0)) > 0.9
-    assert 0.2 < roc_auc_score(labels, network.scores(plain, labels, 2, 0)) < 0.8
+    labels = np.arange(40) % 2
+    plain = rng.normal(0.3, 0.02, (40, 3, 32, 48)).astype(np.float16)
+    rows, marked = np.zeros((40, 48), dtype=bool), plain.copy()
+    for i in np.flatnonzero(labels):
+        place = rng.integers(8, 36)
+        rows[i, place : place + 6] = True
+        marked[i, :, 10:20, place : place + 6] += 0.5
+    seen, guessed = (network.scores(each, rows, labels, 2, 0) for each in (marked, plain))
+    assert roc_auc_score(labels, seen) > 0.9
+    assert 0.2 < roc_auc_score(labels, guessed) < 0.8
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_rows_move_with_the_picture(seed):
+    picture, rows = np.zeros((3, 64, 150), dtype=np.float16), np.zeros(150, dtype=bool)
+    picture[:, :, 70:80], rows[70:80] = 1, True
+    moved, wanted = network._changed(picture, rows, np.random.default_rng(seed))
+    shown = moved.mean((0, 1)) > 0.5
+    assert (shown != (wanted > 0)).sum() <= 2
+    assert 8 <= wanted.sum() <= 12
 
 
 def test_a_cohort_is_examined_and_written(tmp_path, capsys):

@@ -3,7 +3,7 @@
     python -m tools phantom scratch/fractures --cases 400 --recipe fractures --workers 2
     python -m tools.phantom.checks.shortcuts scratch/fractures scratch/shortcuts
 
-Scores classifiers on what is known of a scan without looking at it, and a small network on volumes
+Scores classifiers on what is known of a scan without looking at it, and a small network on pictures
 whose bodies are covered: both should guess (AUC 0.5). Scored apart is what counting levels and
 measuring angles tells. The same network has to find fractures in plain sight, or its guesses on
 covered bodies mean nothing. Writes `shortcuts.json` with 95 % intervals.
@@ -83,22 +83,26 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
     labels = np.array([int(truth["fractured"]) for truth in truths.values()])
     if min(labels.sum(), len(labels) - labels.sum()) < max(folds, metadata.FOLDS):
         raise ValueError(f"{cohort}: too few cases of either kind")
-    rows: list[dict[str, float]] = []
-    volumes: dict[str, list[np.ndarray]] = {"bodies covered": [], "bodies in sight": []}
+    table: list[dict[str, float]] = []
+    looks: list[cover.Look] = []
     for name, truth in tqdm(truths.items(), desc="cases", unit="scan"):
         image, mask, affine = _load(cohort, name)
         extent = np.array(image.shape) * np.linalg.norm(affine[:3, :3], axis=0)
-        rows.append(metadata.features(truth, extent.tolist()))
+        table.append(metadata.features(truth, extent.tolist()))
         if not metadata_only:
-            for question, kept in volumes.items():
-                kept.append(cover.volume(image, mask, affine, question == "bodies covered"))
+            broken = [level for level, one in truth["levels"].items() if one.get("fracture")]
+            looks.append(cover.look(image, mask, affine, broken))
     found = {
         question: auc(labels, scores)
-        for question, scores in metadata.answers(rows, labels, seed).items()
+        for question, scores in metadata.answers(table, labels, seed).items()
     }
-    for question, kept in volumes.items():
-        if kept:
-            scores = network.scores(np.stack(kept), labels, folds, seed)
+    if looks:
+        rows = np.stack([look.rows for look in looks])
+        for question, pictures in (
+            ("bodies covered", [look.covered for look in looks]),
+            ("bodies in sight", [look.sight for look in looks]),
+        ):
+            scores = network.scores(np.stack(pictures), rows, labels, folds, seed)
             found[f"network, {question}"] = auc(labels, scores)
     return {"cases": len(labels), "fractured": int(labels.sum()), "questions": found}
 
