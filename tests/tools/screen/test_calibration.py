@@ -131,7 +131,7 @@ def test_results_tell_which_calibration_made_them(ct, tmp_path):
         (files.dump(SITE).replace('"slope"', '"slop"'), "unknown key 'slop'"),
         (None, "cannot be read (No such file or directory)"),
         (json.dumps({"slope": 1.1, "intercept": 0, "mineral": "HA", "n": 12, "kvp": 120,
-                     "weights_sha256": SHA}), "no network runs here"),
+                     "weights_sha256": SHA}), "was made with weights abab"),
     ],
     ids=["cut off", "misspelt", "absent", "a network's"],
 )  # fmt: skip
