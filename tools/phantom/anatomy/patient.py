@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import truncnorm
 
-from tools.phantom.anatomy.backs import draw_backs
 from tools.phantom.anatomy.bowel import Loop, draw_bowel
 from tools.phantom.anatomy.chest.chest import Chest, draw_chest
 from tools.phantom.anatomy.chest.draw_outline import draw_chest_trunk
@@ -125,8 +124,7 @@ def draw_patient(
     sacrum = shorten(draw_sacrum(rng, spine), plan.transition)
     if chest:
         spine = lie_down(chest, spine, rearmost_mm(sacrum))
-    (backs,) = rng.spawn(1)  # of their own stream: nothing else depends on them
-    spine = draw_backs(backs, join(spine, sacrum, plan))
+    spine = join(spine, sacrum, plan)
     pelvis = draw_pelvis(rng, sacrum, spine.alignment.incidence, spine.alignment.slope, sex)
     trunk = draw_trunk(rng, spine, sacrum, pelvis, sex)
     if chest:

@@ -55,25 +55,6 @@ BODY_LEAN_SHARE = 0.3
 
 
 @dataclass(frozen=True)
-class Back:
-    """How one vertebra's arch and spinous process differ from its level's usual ones.
-
-    Attributes:
-        length: Factor on the spinous process's length.
-        thickness: Factor on its height from foot to head.
-        lean: How much further it points to the foot, degrees.
-        aside: How far it points to the right, degrees.
-        raised: How far arch and processes stand towards the head, mm; the pedicles stay.
-    """
-
-    length: float = 1.0
-    thickness: float = 1.0
-    lean: float = 0.0
-    aside: float = 0.0
-    raised: float = 0.0
-
-
-@dataclass(frozen=True)
 class Vertebra:
     """One vertebra's size and place; lengths in mm, angles in degrees.
 
@@ -103,7 +84,6 @@ class Vertebra:
         turn: Axial rotation, + = its front turned to the right.
         slip: How far it has slid forwards on the body below.
         facets: Factor on the radii of the articular processes.
-        back: How its arch and spinous process differ from its level's usual ones.
         processes: Transverse processes that differ from the usual ones, by side (+1 right).
         wear: Osteophytes, sclerosis and gas, if degenerate.
         solid: Surface of a vertebra from a given label map, in place of the drawn shape.
@@ -134,7 +114,6 @@ class Vertebra:
     turn: float = 0.0
     slip: float = 0.0
     facets: float = 1.0
-    back: Back = Back()
     processes: tuple[tuple[int, tuple[Part, ...]], ...] = ()
     wear: Wear | None = None
     solid: Solid | None = None

@@ -130,29 +130,8 @@ class BodyShape:
 def posterior_parts(vertebra: Vertebra) -> list[Part]:
     """Pedicles, articular, transverse and spinous processes and laminae, in the body's frame."""
     parts = _lumbar(vertebra) if vertebra.level.startswith("L") else _thoracic(vertebra)
-    parts = _of_its_own(parts, vertebra)
     shift = 0.0 if vertebra.warp is None else vertebra.warp.rear_shift
     return [part.raised(shift) for part in parts] if shift else parts
-
-
-def _of_its_own(parts: list[Part], vertebra: Vertebra) -> list[Part]:
-    """Move the arch, and turn and stretch the spinous process, which is the last part."""
-    back = vertebra.back
-    # What starts at the body's rear wall is a pedicle, and stays.
-    parts = [
-        part
-        if part.start[1] > -vertebra.depth / 2 and part.start[2] > 0
-        else part.raised(back.raised)
-        for part in parts
-    ]
-    spinous = parts[-1]
-    across, backwards, down = np.subtract(spinous.end, spinous.start) * back.length
-    lean, aside = np.radians([back.lean, back.aside])
-    lowered = backwards * np.sin(lean) + down * np.cos(lean)
-    level = backwards * np.cos(lean) - down * np.sin(lean)
-    end = np.add(spinous.start, (across - level * np.sin(aside), level * np.cos(aside), lowered))
-    thick = (*spinous.flatten[:2], spinous.flatten[2] * back.thickness)
-    return [*parts[:-1], replace(spinous, end=tuple(end.tolist()), flatten=thick)]
 
 
 def _lumbar(vertebra: Vertebra) -> list[Part]:

@@ -79,6 +79,19 @@ def test_the_cover_leaves_the_back_in_sight():
     assert (one != other)[1].any()
 
 
+def test_covered_vertebrae_hide_their_processes_and_leave_the_skin():
+    hu, labels, affine = scene()
+    changed = hu.copy()
+    changed[20:30, 10:34, 30:60] = 800  # bodies with their processes
+    skin = hu.copy()
+    skin[:, :8] = -900
+    plain, bone, air = (
+        cover.look(each, labels, affine, []).without for each in (hu, changed, skin)
+    )
+    assert np.abs(plain - bone).max() < 0.05
+    assert np.abs(plain - air).max() > 0.05
+
+
 def test_rows_are_those_of_the_broken_body():
     hu, labels, affine = scene()
     rows = cover.look(hu, labels, affine, ["L3", "T4"]).rows  # T4 is not in the field

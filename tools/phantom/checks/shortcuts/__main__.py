@@ -4,9 +4,10 @@
     python -m tools.phantom.checks.shortcuts scratch/fractures scratch/shortcuts
 
 Scores classifiers on what is known of a scan without looking at it, and a small network on pictures
-whose bodies are covered: both should guess (AUC 0.5). Scored apart is what counting levels and
-measuring angles tells. The same network has to find fractures in plain sight, or its guesses on
-covered bodies mean nothing. Writes `shortcuts.json` with 95 % intervals.
+whose vertebrae are covered: both should guess (AUC 0.5). Scored apart is what counting levels and
+measuring angles tells, and what the network sees with the bodies alone covered: arches and
+processes ride on the bodies, and move when these break. The same network has to find fractures in
+plain sight, or its guesses mean nothing. Writes `shortcuts.json` with 95 % intervals.
 """
 
 from __future__ import annotations
@@ -85,12 +86,14 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
         raise ValueError(f"{cohort}: too few cases of either kind")
     table: list[dict[str, float]] = []
     looks: list[cover.Look] = []
+    kinds: list[set[str]] = []
     for name, truth in tqdm(truths.items(), desc="cases", unit="scan"):
         image, mask, affine = _load(cohort, name)
         extent = np.array(image.shape) * np.linalg.norm(affine[:3, :3], axis=0)
         table.append(metadata.features(truth, extent.tolist()))
         if not metadata_only:
-            broken = [level for level, one in truth["levels"].items() if one.get("fracture")]
+            broken = {k: v["fracture"] for k, v in truth["levels"].items() if v.get("fracture")}
+            kinds.append({fracture["kind"] for fracture in broken.values()})
             looks.append(cover.look(image, mask, affine, broken))
     found = {
         question: auc(labels, scores)
@@ -99,11 +102,18 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
     if looks:
         rows = np.stack([look.rows for look in looks])
         for question, pictures in (
+            ("vertebrae covered", [look.without for look in looks]),
             ("bodies covered", [look.covered for look in looks]),
             ("bodies in sight", [look.sight for look in looks]),
         ):
             scores = network.scores(np.stack(pictures), rows, labels, folds, seed)
             found[f"network, {question}"] = auc(labels, scores)
+            for kind in sorted(set().union(*kinds)):
+                chosen = np.array([not each or each == {kind} for each in kinds])
+                if 0 < labels[chosen].sum() < chosen.sum():
+                    found[f"network, {question}, {kind} alone"] = auc(
+                        labels[chosen], scores[chosen]
+                    )
     return {"cases": len(labels), "fractured": int(labels.sum()), "questions": found}
 
 

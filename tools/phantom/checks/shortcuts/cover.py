@@ -21,12 +21,14 @@ SLABS, SLAB_MM = 3, 16.0
 #: Sagittal planes that a slab is the mean of.
 PLANES = 4
 #: Size of a picture, mm: back to front, foot to head; how far its lower end lies below L5's middle.
-DEPTH_MM, HEIGHT_MM, BELOW_MM = 128.0, 300.0, 40.0
-#: Middle of the picture before the curve, mm: as much of the back shows as of the belly.
-BEFORE_MM = -10.0
+DEPTH_MM, HEIGHT_MM, BELOW_MM = 160.0, 300.0, 40.0
+#: Middle of the picture before the curve, mm: the back shows as far as its muscles and fat.
+BEFORE_MM = -26.0
 #: Reach of the cover behind and before the bodies' middles, mm: bodies, discs and the swelling
 #: around broken ones; the posterior elements stay in sight.
 COVER_BEHIND_MM, COVER_FRONT_MM = 19.0, 36.0
+#: Reach behind of the cover that hides whole vertebrae, to beyond the spinous processes' tips, mm.
+VERTEBRAE_BEHIND_MM = 80.0
 #: HU of the cover: soft tissue.
 COVER_HU = 40.0
 #: What the network sees, HU -> 0 to 1.
@@ -44,11 +46,13 @@ class Look:
     Attributes:
         sight: Three sagittal slabs from left to right, 0 to 1, float16 [3, Y, Z], 2 mm.
         covered: The same with bodies and discs hidden.
+        without: The same with whole vertebrae hidden.
         rows: Whether a broken body lies at each height, bool [Z].
     """
 
     sight: np.ndarray
     covered: np.ndarray
+    without: np.ndarray
     rows: np.ndarray
 
 
@@ -76,13 +80,15 @@ def look(
     grid = _grid(float(np.median(across)), float(np.median(forward)) + BEFORE_MM, bottom)
     hu = resample(torch.from_numpy(image.astype(np.float32))[None], affine, grid, -1024.0)[0]
     y = grid.affine[1, 3] + SPACING_MM * np.arange(grid.shape[1])[:, None] - forward
-    column = (y > -COVER_BEHIND_MM) & (y < COVER_FRONT_MM)
-    hidden = hu.clone()
-    hidden[:, torch.from_numpy(column)] = COVER_HU
+    shown = [_slabs(hu)]
+    for behind in (COVER_BEHIND_MM, VERTEBRAE_BEHIND_MM):
+        hidden = hu.clone()
+        hidden[:, torch.from_numpy((y > -behind) & (y < COVER_FRONT_MM))] = COVER_HU
+        shown.append(_slabs(hidden))
     rows = np.zeros(len(heights), dtype=bool)
     for level in set(broken) & set(middles):
         rows |= np.abs(heights - middles[level][2]) < BODY_MM
-    return Look(_slabs(hu), _slabs(hidden), rows)
+    return Look(*shown, rows)
 
 
 def _slabs(hu: torch.Tensor) -> np.ndarray:
