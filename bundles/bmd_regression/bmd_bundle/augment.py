@@ -62,6 +62,51 @@ class RandMinerald(RandomizableTransform, MapTransform):
         return changed
 
 
+class RandSameScaled(RandomizableTransform, MapTransform):
+    """Replace what the levels of a scan err by in common with a small random error.
+
+    A scanner's offset and slope and the patient's size move all levels of a scan alike, by far more
+    than levels differ, and no patch tells them: to the network they are noise of the target, in
+    which the little that a patch does tell drowns. The levels' common error is the mean over them
+    of a patch's mean HU less what the reference line expects of its density. Only where densities
+    are truly known, as in phantoms; scanners are for a calibration to take out.
+
+    Args:
+        keys: Key of the patches, HU [3 L, P, P] at the reference beam.
+        label_key: Key of the densities, mg/cm³ HA [L].
+        usual_hu: Common error that patches have on average, which stays, HU.
+        sd_hu: Spread of the error that comes in place of the scan's own, HU.
+        least_levels: Scans of fewer levels stay as they are: of one level nothing would be left.
+    """
+
+    def __init__(
+        self,
+        keys: KeysCollection,
+        label_key: str = "label",
+        usual_hu: float = 0.0,
+        sd_hu: float = 2.0,
+        least_levels: int = 3,
+    ) -> None:
+        MapTransform.__init__(self, keys)
+        RandomizableTransform.__init__(self, 1.0)
+        self.label_key, self.usual_hu, self.sd_hu = label_key, usual_hu, sd_hu
+        self.least_levels = least_levels
+        self.line = reference()
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        """Return the data with patches of one scale."""
+        changed = dict(data)
+        error = self.usual_hu + float(self.R.normal(0.0, self.sd_hu))
+        label = torch.as_tensor(changed[self.label_key]).double()
+        if len(label) < self.least_levels:
+            return changed
+        expected = self.line.slope_hu_per_mg_cm3 * label + self.line.intercept_hu
+        for key in self.key_iterator(changed):
+            read = changed[key].double().unflatten(0, (len(label), SLICES)).mean((1, 2, 3))
+            changed[key] = changed[key] + float(error - (read - expected).mean())
+        return changed
+
+
 class RandGrainyNoised(RandomizableTransform, MapTransform):
     """Add noise between white and coarse-grained, as sharp and soft kernels make it.
 

@@ -15,7 +15,7 @@ import torch
 from monai.transforms import MapTransform, Transform
 from monai.utils import convert_to_numpy
 
-from bmd_bundle.augment import RandGrainyNoised, RandMinerald
+from bmd_bundle.augment import RandGrainyNoised, RandMinerald, RandSameScaled
 from bmd_bundle.layout import MARGIN_MM, PIXELS, SIZE_MM, SLICE_STEP_MM
 from bmd_bundle.levels import LEVEL_IDS
 from bmd_bundle.loading import CheckCTd, LoadImageCTd, LoadImageMaskd, MatchMaskd, ReadKvpd
@@ -29,6 +29,7 @@ __all__ = [
     "MatchMaskd",
     "RandGrainyNoised",
     "RandMinerald",
+    "RandSameScaled",
     "ReadKvpd",
     "SplitLevelsd",
     "ToReferenceBeamd",

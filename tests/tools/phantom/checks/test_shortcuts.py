@@ -82,7 +82,7 @@ def test_the_cover_leaves_the_back_in_sight():
 def test_covered_vertebrae_hide_their_processes_and_leave_the_skin():
     hu, labels, affine = scene()
     changed = hu.copy()
-    changed[20:30, 10:34, 30:60] = 800  # bodies with their processes
+    changed[20:30, 14:34, 30:60] = 800  # bodies with their processes
     skin = hu.copy()
     skin[:, :8] = -900
     plain, bone, air = (
