@@ -12,6 +12,7 @@ from tools import pictures as pic
 from tools.levels import HEAD_TO_FOOT, LABEL_IDS, MEASURED_LEVELS
 from tools.phantom.anatomy.slab import SLAB_MM
 from tools.phantom.case import Case
+from tools.report import schema
 
 Measured = Mapping[str, Mapping[str, Any]]
 """Level -> its block of report.json."""
@@ -107,10 +108,10 @@ def write(
                 f"HA mass is the hydroxyapatite put into the central {SLAB_MM:g} mm of the "
                 "trabecular core. QCT density is what an ideal 120 kV QCT with a hydroxyapatite "
                 "phantom reads there: marrow fat makes the two differ. Areal density is the "
-                "frontal projection of the mineral, as DXA sees it. Measured is the HU-linear "
-                "density of the report, with its 95 % interval. Heights are those of the body in "
-                "front, in the middle and behind. A dash: the level is not wholly in the scan, or "
-                "was not measured."
+                "frontal projection of the mineral, as DXA sees it. Measured is the density of "
+                "the report that counts, the network's, with its 95 % interval; HU-linear density "
+                "stands beside it. Heights are those of the body in front, in the middle and "
+                "behind. A dash: the level is not wholly in the scan, or was not measured."
             ),
             page.link("The report of this CT", report),
             page.footer(
@@ -124,7 +125,7 @@ def write(
 def truth_table(levels: Mapping[str, Mapping[str, Any]], measured: Measured) -> str:
     """Write the levels' truth and what was measured as an HTML table, head to foot."""
     head = ["level", "HA mass, mg/cm³", "QCT density, mg/cm³", "measured, mg/cm³"]
-    head += ["areal density, g/cm²"]
+    head += ["HU-linear, mg/cm³", "areal density, g/cm²"]
     head += [f"{place} height, mm" for place in ("anterior", "middle", "posterior")]
     rows = []
     for name in HEAD_TO_FOOT:
@@ -136,6 +137,7 @@ def truth_table(levels: Mapping[str, Mapping[str, Any]], measured: Measured) -> 
             _number(level.get("ha_mass_mg_cm3"), 1),
             _number(level.get("qct_ha_mg_cm3"), 1),
             _density(measured.get(name, {})),
+            _number(measured.get(name, {}).get("bmd_hu_linear_mg_cm3"), 1),
             _number(level.get("areal_bmd_g_cm2"), 3),
             *(_number(heights.get(place), 1) for place in ("anterior", "middle", "posterior")),
         ]
@@ -146,8 +148,9 @@ def truth_table(levels: Mapping[str, Mapping[str, Any]], measured: Measured) -> 
 
 
 def _density(level: Mapping[str, Any]) -> str:
-    """Measured density with its interval."""
-    density, interval = level.get("bmd_hu_linear_mg_cm3"), level.get("bmd_interval_95_mg_cm3")
+    """Measured density that counts, with its interval."""
+    interval = level.get("bmd_interval_95_mg_cm3")
+    density = schema.density(level) if level else None
     if density is None or interval is None:
         return "–"
     return f"{density:.1f} ({interval[0]:.0f} to {interval[1]:.0f})"

@@ -62,7 +62,11 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         assert Path(given).is_file()
         assert kvp == 110.0  # the report warned of an unknown voltage that the recipe had said
         assert overwrite
-        found = {"bmd_hu_linear_mg_cm3": 104.26, "bmd_interval_95_mg_cm3": [94.0, 115.0]}
+        found = {
+            "bmd_cnn_mg_cm3": 104.26,
+            "bmd_hu_linear_mg_cm3": 101.32,
+            "bmd_interval_95_mg_cm3": [94.0, 115.0],
+        }
         none = dict.fromkeys(found)
         (out / "image").mkdir(parents=True, exist_ok=True)
         levels = {"L1": none, "L2": found, "L3": none, "L4": none}
@@ -99,7 +103,8 @@ def test_the_demo_writes_everything_and_names_the_report(
     assert 'href="results/image/report.html"' in html
     assert "A woman of 61 years" in html
     assert (
-        "<td>L2 *</td><td>101.0</td><td>111.0</td><td>104.3 (94 to 115)</td><td>0.900</td>" in html
+        "<td>L2 *</td><td>101.0</td><td>111.0</td><td>104.3 (94 to 115)</td><td>101.3</td>"
+        "<td>0.900</td>" in html
     )
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.transforms import Compose, RandFlipd
 
-from bmd_bundle.augment import RandGrainyNoised, RandMinerald
+from bmd_bundle.augment import RandGrainyNoised, RandMinerald, RandSameScaled
 from bmd_bundle.calibration import reference
 
 LINE = reference()
@@ -81,3 +81,31 @@ def test_nothing_happens_when_nothing_shall() -> None:
     data = scan([90.0])
     for change in (RandMinerald("image", prob=0.0), RandGrainyNoised("image", prob=0.0)):
         assert change(data)["image"] is data["image"]
+
+
+@pytest.mark.parametrize("sd", [0.0, 3.0])
+def test_a_scans_common_error_is_replaced_and_its_levels_differences_stay(sd: float) -> None:
+    label = torch.tensor([60.0, 90.0, 140.0, 110.0])
+    own = torch.tensor([1.0, -2.0, 4.0, -3.0])  # what levels err by of themselves, HU
+    texture = torch.randn(12, 8, 8, generator=torch.Generator().manual_seed(0))
+    texture -= texture.unflatten(0, (4, 3)).mean((1, 2, 3)).repeat_interleave(3)[:, None, None]
+    expected = LINE.slope_hu_per_mg_cm3 * label + LINE.intercept_hu + own
+    image = texture + (expected + 17.0).repeat_interleave(3)[:, None, None]
+    change = RandSameScaled("image", usual_hu=-1.5, sd_hu=sd)
+    change.set_random_state(3)
+    errors = []
+    for _ in range(200):
+        found = change({"image": image, "label": label})
+        read = found["image"].unflatten(0, (4, 3)).mean((1, 2, 3)) - expected
+        assert torch.allclose(read, read[:1].expand(4), atol=1e-3)
+        assert torch.equal(found["label"], label)
+        errors.append(float(read[0]))
+    assert np.mean(errors) == pytest.approx(-1.5, abs=1e-3 + 4 * sd / 200**0.5)
+    assert np.std(errors) == pytest.approx(sd, rel=0.2, abs=1e-3)
+
+
+@pytest.mark.parametrize("levels", [1, 2])
+def test_a_scan_of_few_levels_keeps_its_error(levels: int) -> None:
+    """Of one level the density itself would be written into the patch."""
+    image, label = torch.rand(3 * levels, 8, 8), torch.full((levels,), 100.0)
+    assert torch.equal(RandSameScaled("image")({"image": image, "label": label})["image"], image)
