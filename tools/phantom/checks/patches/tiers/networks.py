@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -44,7 +43,7 @@ class Network:
         return self.bundle.postprocessing.transforms[-1].interval  # type: ignore[attr-defined]
 
     @cached_property
-    def _steps(self) -> list[Callable[..., Any]]:
+    def _steps(self) -> list[Any]:
         """The bundle's steps from the one that takes patches on."""
         steps = list(self.bundle.preprocessing.transforms)  # type: ignore[attr-defined]
         names = [type(step).__name__ for step in steps]
@@ -118,7 +117,7 @@ def internal(weights: Path | None, interval: Path | None) -> Network | None:
     models = bundles.FOLDER / BUNDLE / "models"
     if weights is None and not (models / f"model_{INTERNAL}.pt").exists():
         return None
-    overrides = dict(density.IN_MEMORY)
+    overrides: dict[str, Any] = dict(density.IN_MEMORY)
     overrides["device"] = "$torch.device('cpu')"
     overrides["interval_file"] = str(interval or models / f"interval_{INTERNAL}.json")
     return Network(

@@ -72,7 +72,8 @@ def _each(cohort: Cohort, read: Callable[[tuple[int, int]], One]) -> Values:
     """Read every level that counts and can be read."""
     shape = cohort.read.shape
     found = Values(*(np.full(shape, np.nan) for _ in Values._fields))
-    for place in map(tuple, np.argwhere(cohort.read).tolist()):
+    for number, level in np.argwhere(cohort.read).tolist():
+        place = number, level
         found.density[place], (found.low[place], found.high[place]) = read(place)
     return found
 

@@ -65,7 +65,7 @@ def score(cohort: Cohort, values: Values, chosen: np.ndarray, seed: int) -> Numb
 def cases_of(cohort: Cohort, values: Values, chosen: np.ndarray) -> list[Case]:
     """Give patients the form that `tools.evaluate` scores; levels left out have no reference."""
     found = []
-    for number in np.flatnonzero(chosen & cohort.counted.any(axis=1)):
+    for number in np.flatnonzero(chosen & cohort.counted.any(axis=1)).tolist():
         name = str(cohort.patient[number])
         levels, truth = {}, {}
         for column, level in enumerate(MEASURED_LEVELS):
