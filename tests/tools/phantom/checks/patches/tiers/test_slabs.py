@@ -7,7 +7,9 @@ import pytest
 
 from tests.bundles.bmd_regression.abdomen import Abdomen
 from tools import bundles
-from tools.levels import LABEL_IDS
+from tools.levels import LABEL_IDS, MEASURED_LEVELS
+from tools.phantom import recipe
+from tools.phantom.case import simulate
 from tools.phantom.checks.patches import reading
 from tools.phantom.checks.patches.reading import PLANES_MM
 from tools.phantom.checks.patches.tiers import slabs
@@ -83,3 +85,29 @@ def test_a_low_body_is_read_nearer_its_middle_by_the_bundle() -> None:
     found, expected, step = cut(9.0)
     assert step < 2.7
     np.testing.assert_allclose(found.mean(), expected.mean(), atol=3.0)
+
+
+@pytest.mark.slow
+def test_slices_of_a_drawn_patient() -> None:
+    settings = recipe.load("scanners")
+    settings["scan"] |= {
+        "field": reading.FIELD,
+        "pixel_mm": [1.5, 1.5],
+        "thickness_mm": [3.0],
+        "interval_ratio": [1.0, 1.0],
+    }
+    case = simulate(settings, 3, 2, "A", False)
+    cubes = reading.read_case(case, reading.Settings())["cube"]
+    extract = bundles.module("bmd_regression", "bmd_bundle.patches").extract
+    same = 0
+    for row, level in enumerate(MEASURED_LEVELS):
+        mask = case.labels == LABEL_IDS[level]
+        thin = extract(case.image, case.affine, mask)
+        patch = extract(case.image, case.affine, mask, **SHIPPED)
+        apart = slabs.slices(cubes[row], WEIGHTS) - patch.hu
+        moved = np.linalg.norm(thin.centre_mm - patch.centre_mm) > 1e-6
+        same += not moved
+        # Where the higher patch lies elsewhere in the body, texture differs, the mean hardly does.
+        assert np.sqrt((apart**2).mean()) < (7.0 if moved else 0.6), level
+        assert abs(apart.mean()) < 0.5, level
+    assert same == 3
