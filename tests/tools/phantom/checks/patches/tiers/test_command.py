@@ -41,7 +41,7 @@ def made_up(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def scan(scanner: str, seed: int, kvp: float, body_mm: Any) -> EspScan:
         assert body_mm == (380.0, 280.0)
-        return EspScan(np.array([OFFSET_HU[scanner]]), np.eye(4), {})
+        return EspScan(np.array([OFFSET_HU[scanner] + SLOPE * seed]), np.eye(4), {})
 
     def measure(image: np.ndarray, affine: np.ndarray, certificate: Any) -> Measured:
         hu = tuple(SLOPE * one + float(image[0]) for one in certificate)
@@ -86,6 +86,10 @@ def test_what_is_known_of_a_scanner_takes_its_error_away(
     assert cells["T2"]["counts"]["patients"] == 30
     assert cells["T1"]["counts"]["unread"] == {"patch_outside_body": 1}
     assert content["scanners"]["C"]["calibrations"]["T2"]["cnn"]["patients"] == 30
+    # Every further scan of the object reads 1 mg/cm3 more in its water.
+    scans = content["scanners"]["C"]["calibrations"]["T1_hu_linear_bias_of_scans_mg_cm3"]
+    assert scans[0] == pytest.approx(found["C", "hu_linear", "T1"], abs=1e-3)
+    np.testing.assert_allclose(np.diff(scans), -1.0, atol=1e-3)
     # Its 95 % intervals: the reference line's is wide, the pairs' own holds about its share.
     assert cells["T2"]["interval"]["coverage"]["value"] > 0.9
     network = content["scanners"]["C"]["cnn"]
@@ -143,8 +147,9 @@ def test_a_reading_that_knows_nothing_has_no_correction(
         ({"scanners": "A", "patients": 39}, ["--scanner", "A"], "39 patients with a reference"),
         ({"scanners": "A", "margin_mm": 4.0}, [], "margin_mm 4, the network reads 5"),
         ({"scanners": "A"}, ["--scanner", ","], "names no scanner"),
+        ({"scanners": "A"}, ["--object_scans", "0"], "--object_scans is at least 1"),
     ],
-    ids=["no bench", "no scanner", "few patients", "other patches", "no name"],
+    ids=["no bench", "no scanner", "few patients", "other patches", "no name", "no scan"],
 )
 def test_what_cannot_be_used_is_one_line(
     made: dict[str, Any] | None, more: list[str], words: str, tmp_path: Path, capsys: Any
