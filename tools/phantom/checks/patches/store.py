@@ -88,22 +88,27 @@ def save(path: Path, patients: Sequence[Mapping[str, np.ndarray]]) -> None:
     write_atomically(path, write)
 
 
-def load(out: Path) -> dict[str, np.ndarray]:
-    """Read a whole bench.
+def load(out: Path, scanner: str | None = None) -> dict[str, np.ndarray]:
+    """Read a whole bench, or one scanner's part of it.
 
     Args:
         out: Folder that the command wrote.
+        scanner: Whose patients are read; None for all.
 
     Returns:
-        Arrays [patients, ...] of all scanners, in the order of scanner and patient; their meaning
-        stands in `reading.read_patient`.
+        Arrays [patients, ...] in the order of scanner and patient; their meaning stands in
+        `reading.read_patient`.
 
     Raises:
-        ValueError: The folder holds no bench, or a block is damaged.
+        ValueError: The folder holds no bench or none of that scanner, or a block is damaged.
     """
     paths = sorted(Path(out).glob("[A-Z]-*.npz"))
     if not paths or not (Path(out) / SETTINGS_FILE).exists():
         raise ValueError(f"{out} holds no bench of patches")
+    if scanner is not None:
+        paths = [path for path in paths if path.name.rpartition("-")[0] == scanner]
+        if not paths:
+            raise ValueError(f"{out} holds no patients of scanner {scanner!r}; draw them first")
     parts = []
     for path in paths:
         if not patients_in(path):
