@@ -26,7 +26,7 @@ DEPTH_MM, HEIGHT_MM, BELOW_MM = 160.0, 300.0, 40.0
 BEFORE_MM = -26.0
 #: Reach of the cover behind and before the bodies' middles, mm: bodies, discs and the swelling
 #: around broken ones; the posterior elements stay in sight.
-COVER_BEHIND_MM, COVER_FRONT_MM = 19.0, 36.0
+COVER_BEHIND_MM, COVER_FRONT_MM = 26.0, 36.0
 #: Reach behind of the cover that hides whole vertebrae, to beyond the spinous processes' tips, mm.
 VERTEBRAE_BEHIND_MM = 80.0
 #: HU of the cover: soft tissue.
