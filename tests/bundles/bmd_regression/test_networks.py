@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.networks.nets import DenseNet
 
+from bmd_bundle.calibration import reference
 from bmd_bundle.networks import TissueCalibrated, load_backbone
 from bmd_bundle.tissue_planes import PLANES, AddTissuePlanesd, vector
 from tests.bundles.bmd_regression.workflows import (
@@ -166,3 +167,27 @@ def test_the_overlay_evaluates_and_infers(bundle: Path, cohort: Path, tmp_path: 
     )
     inferring.run()
     assert (tmp_path / "out" / "A0005_bmd.json").is_file()
+
+
+@pytest.mark.parametrize("hu", [-100.0, 0.0, 80.0, 300.0])
+def test_the_shipped_network_starts_at_the_reference_line(bundle: Path, hu: float) -> None:
+    """Whatever the texture; the slope is physical from the first step on."""
+    parser = read(bundle, "inference")
+    network = parser.get_parsed_content("network_def").eval()
+    low, high = parser["hu_window"]
+    texture = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    texture -= texture.mean(dim=(1, 2, 3), keepdim=True)
+    patch = (hu + 5 * texture - low) / (high - low)
+    with torch.no_grad():
+        found = parser["density_mean"] + parser["density_sd"] * network(patch)
+    assert found.numpy() == pytest.approx(reference().density(hu), abs=1e-2)
+
+
+def test_what_the_network_adds_to_the_line_does_not_depend_on_the_mean(bundle: Path) -> None:
+    parser = read(bundle, "inference")
+    network = parser.get_parsed_content("network_def").eval()
+    torch.nn.init.normal_(network.class_layers.out.weight, std=0.1)
+    patch = 0.3 + 0.05 * torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        moved = network(patch + 0.2) - network(patch)
+    assert moved.numpy() == pytest.approx(0.2 * network.slope, abs=1e-4)
