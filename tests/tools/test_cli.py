@@ -16,6 +16,12 @@ from tools.options import bind
 ran: list[dict[str, object]] = []
 
 
+@pytest.fixture(autouse=True)
+def wide(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Help pages follow the terminal's width; workers of a parallel run have a narrow one."""
+    monkeypatch.setenv("COLUMNS", "120")
+
+
 def work(out: str, cases: int = 10, trouble: str = "") -> None:
     """Pretend to work.
 

@@ -47,9 +47,10 @@ def test_a_ct_gets_a_report_with_the_density_that_was_put_in(screened, patient):
         assert level["status"] == "measured", level
         truth = patient.truth["levels"][name]["qct_ha_mg_cm3"]
         assert level["bmd_hu_linear_mg_cm3"] == pytest.approx(truth, abs=MOST_ERROR_MG_CM3)
+        assert level["bmd_cnn_mg_cm3"] == pytest.approx(truth, abs=MOST_ERROR_MG_CM3)
         low, high = level["bmd_interval_95_mg_cm3"]
-        assert low < level["bmd_hu_linear_mg_cm3"] < high
-    used = [report["levels"][name]["bmd_hu_linear_mg_cm3"] for name in LEVELS]
+        assert low < level["bmd_cnn_mg_cm3"] < high
+    used = [report["levels"][name]["bmd_cnn_mg_cm3"] for name in LEVELS]
     assert report["patient"]["levels_used"] == list(LEVELS)
     assert report["patient"]["mean_bmd_mg_cm3"] == pytest.approx(np.mean(used), abs=0.01)
     assert "kvp_unknown" in report["qc"]["warnings"]
