@@ -12,12 +12,16 @@ from tools.report import words
 HASH_DIGITS = 12
 """Of a file's SHA-256 that are shown: enough to tell versions apart."""
 
-METHOD = (
+HU_LINEAR = (
     "HU-linear density is read from the mean HU of trabecular bone in the body's central slab, "
-    "away from cortex and endplates and without dense foci, or from the patch where no slab fits. "
-    "The "
-    "patch is a square in the middle of the body, parallel to the endplates, of three planes 1 mm "
-    "apart."
+    "away from cortex and endplates and without dense foci, or from the patch where no slab fits."
+)
+
+PATCH = "The patch is a square in the middle of the body, parallel to the endplates."
+
+NETWORK = (
+    "The density that counts is the network's: it reads the patch in three slabs, dense foci "
+    "included, and was trained on computed phantoms. "
 )
 
 MINERALS = (
@@ -38,6 +42,13 @@ INTERVALS = MappingProxyType(
     }
 )
 """Kind of calibration -> what the interval holds."""
+
+OF_NETWORK = (
+    "what the network errs by on phantoms that it was not trained on, each of another scanner, in "
+    "proportion to the spread between scanners, the offset of water, noise and an unknown tube "
+    "voltage"
+)
+"""What the network's interval holds, without a site's correction of it."""
 
 READINGS = MappingProxyType({"cnn": "network", "hu_linear": "HU-linear"})
 """Reading that a site corrects -> its word."""
@@ -60,9 +71,11 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Scan", _scan(scan)
     yield "Contrast medium", _contrast(scan["contrast"], qc["aorta_hu"])
     yield "Calibration", _calibration(report["calibration"])
-    yield "Method", METHOD
+    network = any(level["bmd_cnn_mg_cm3"] is not None for level in report["levels"].values())
+    yield "Method", f"{NETWORK * network}{HU_LINEAR} {PATCH}"
     yield "Minerals", MINERALS
-    held = INTERVALS[(report["calibration"] or {}).get("kind", "reference")]
+    kind = (report["calibration"] or {}).get("kind", "reference")
+    held = OF_NETWORK if network and kind != "site" else INTERVALS[kind]
     yield (
         "95 % interval",
         f"Against QCT. It holds {held}. Levels share most of these, so the mean's interval is no "

@@ -130,6 +130,9 @@ def _level_facts(found: Findings, reading: network.Reading, line: Any) -> dict[s
             core_hu=patch and patch.core_mean_hu,
             standard_error_hu=patch and patch.trabecular_error_hu,
             slope_hu_per_mg_cm3=line and line.slope_hu_per_mg_cm3,
+            readings_apart_mg_cm3=reading.raw[name] - line.density(patch.trabecular_hu)
+            if patch and line and name in reading.raw
+            else None,
         )
     return facts
 

@@ -42,8 +42,8 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
         OSError: If the folder cannot be written.
         ValueError: If the weights are missing or damaged: no case could be measured.
     """
-    folders.prepare(folder)
     segmentation, density = settings.segmentation(), settings.density()
+    folders.prepare(folder)
     try:
         outcome = _measure(case, folder, settings, segmentation, density)
     except _OutputError as error:

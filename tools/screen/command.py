@@ -88,7 +88,9 @@ def screen(
         allow_contrast=allow_contrast,
         calibration=None if calibration is None else read_calibration(calibration),
     )
-    settings.segmentation()  # missing or damaged weights are no case's fault
+    # Missing or damaged weights are no case's fault, and empty no finished folder.
+    settings.segmentation()
+    settings.density()
     out.mkdir(parents=True, exist_ok=True)
     asked = {"input": str(input), "out": str(out), **asdict(settings), "overwrite": overwrite}
     asked["calibration"] = None if calibration is None else str(calibration)

@@ -31,7 +31,7 @@ class Limits:
         too_thick_mm: Slices thicker than this are refused, mm. Between two slices a patch reads up
             to one and a half of them away, which here is half the height of a body (design).
         heterogeneous_mg_cm3: Difference of the patch from the body's whole core, or from itself
-            without dense foci, mg/cm³.
+            without dense foci, or of the network's density from HU-linear, mg/cm³.
         fracture_loss: Share of height lost that makes a fracture suspected.
         least_levels: Levels that a category takes.
     """
@@ -91,6 +91,7 @@ class Level:
         core_hu: Mean of the whole trabecular core.
         standard_error_hu: Of `trabecular_hu`, from noise.
         slope_hu_per_mg_cm3: Of the calibration in use.
+        readings_apart_mg_cm3: Network less HU-linear density, both uncorrected; None for one.
     """
 
     reasons: tuple[str, ...] = ()
@@ -103,6 +104,7 @@ class Level:
     core_hu: float | None = None
     standard_error_hu: float | None = None
     slope_hu_per_mg_cm3: float | None = None
+    readings_apart_mg_cm3: float | None = None
 
 
 @dataclass(frozen=True)

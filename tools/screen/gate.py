@@ -121,6 +121,8 @@ def _patch_warnings(level: Level, limits: Limits) -> list[str]:
     if slope is not None and mean is not None:
         others = (level.core_hu, level.trabecular_hu)
         apart = [abs(mean - other) / slope for other in others if other is not None]
+        if level.readings_apart_mg_cm3 is not None:
+            apart.append(abs(level.readings_apart_mg_cm3))
         if max(apart, default=0.0) > limits.heterogeneous_mg_cm3:
             warnings.append("heterogeneous")
     return warnings

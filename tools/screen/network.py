@@ -24,11 +24,13 @@ class Reading:
 
     Attributes:
         densities: Level -> density with its 95 % interval, mg/cm³ HA.
+        raw: Level -> the same before a site's correction.
         refusals: Level with a label -> reason code why the network reads nothing there.
         weights: Bundle -> SHA-256 of its weights.
     """
 
     densities: Mapping[str, Density] = field(default_factory=dict)
+    raw: Mapping[str, float] = field(default_factory=dict)
     refusals: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, str] = field(default_factory=dict)
 
@@ -59,22 +61,26 @@ def read(
     weights = {bundle.name: bundle.weights_sha256}
     kvp = settings.voltage(scan.header)
     calibrations = bundles.module(MEASURING, "bmd_bundle.calibration")
+    given = settings.read_calibration()
     try:
-        bundles.module(MEASURING, "bmd_bundle.in_use").for_scan(settings.read_calibration(), kvp)
+        used = bundles.module(MEASURING, "bmd_bundle.in_use").for_scan(given, kvp)
     except calibrations.CalibrationError:  # the gate says so
         return Reading(weights=weights)
     if not labels.any():
         return Reading(weights=weights)
     box, affine = surroundings(labels > 0, scan.affine)
-    given = density.as_input(scan.hu[box], affine, labels[box], scan.case.name, kvp)
-    levels = bundle.run(given)["levels"]
+    levels = bundle.run(density.as_input(scan.hu[box], affine, labels[box], scan.case.name, kvp))[
+        "levels"
+    ]
     shown = {name for name, level in levels.items() if level["reasons"] != ["level_not_found"]}
-    return Reading(
-        {
-            name: (level["bmd_cnn_mg_cm3"], tuple(level["bmd_interval_95_mg_cm3"]))
-            for name, level in levels.items()
-            if level["status"] == MEASURED
-        },
-        {name: levels[name]["reasons"][0] for name in shown if levels[name]["reasons"]},
-        weights,
-    )
+    densities = {
+        name: (level["bmd_cnn_mg_cm3"], tuple(level["bmd_interval_95_mg_cm3"]))
+        for name, level in levels.items()
+        if level["status"] == MEASURED
+    }
+    raw = {
+        name: (value - used.site.intercept) / used.site.slope if used.site else value
+        for name, (value, _) in densities.items()
+    }
+    refusals = {name: levels[name]["reasons"][0] for name in shown if levels[name]["reasons"]}
+    return Reading(densities, raw, refusals, weights)

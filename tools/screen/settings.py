@@ -68,8 +68,8 @@ class Settings:
         """The density bundle with the calibration, initialised once in each process.
 
         Returns:
-            None where a site corrects HU-linear density: the correction is none of the network's,
-            and two readings of which one is corrected would not stand beside each other.
+            None where a site corrects HU-linear density: that is the reading to count then, and the
+            correction is none of the network's.
 
         Raises:
             ValueError: If weights or their interval are missing or damaged.
@@ -79,7 +79,7 @@ class Settings:
             return None
         loaded = density.load(self.device, calibration=given)
         path, intervals = loaded.root / INTERVAL, bundles.module(MEASURING, "bmd_bundle.interval")
-        if intervals.load(path, loaded.weights_sha256) is None:
+        if not path.is_file() or intervals.load(path, loaded.weights_sha256) is None:
             raise ValueError(
                 f"{path}: missing, or made with other weights; restore both with `git checkout`"
             )
@@ -94,12 +94,12 @@ def read_calibration(path: Path) -> str:
     """
     files = bundles.module(MEASURING, "bmd_bundle.calibration_file")
     found = files.load(path)
-    weights = bundles.FOLDER / MEASURING / bundles.WEIGHTS
-    checksum = bundles.checksum(weights)
-    try:
-        bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, checksum)
-    except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+    if getattr(found, "reading", None) == "cnn":
+        weights = bundles.checksum(bundles.FOLDER / MEASURING / bundles.WEIGHTS)
+        try:
+            bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, weights)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
     text: str = files.dump(found)
     return text
 

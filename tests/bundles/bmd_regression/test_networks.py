@@ -1,4 +1,4 @@
-"""Internal calibration: planes, network, and the overlays that use both."""
+"""The shipped network, and internal calibration: planes, network, and the overlays of both."""
 
 import csv
 from pathlib import Path

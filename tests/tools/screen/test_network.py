@@ -170,3 +170,45 @@ def test_table_and_report_of_a_run_hold_both(ct, tmp_path):
             assert abs(float(row["bmd_cnn_mg_cm3"]) - float(row["bmd_hu_linear_mg_cm3"])) < 30
     report = json.loads((out / "small" / "report.json").read_text())
     assert set(report["software"]["weights"]) == {"lumbar_segmentation", MEASURING}
+
+
+def test_the_page_says_whose_interval_it_is(reported):
+    page = html.write(reported(kvp=120.0), {})
+    assert "The density that counts is the network" in page
+    assert "what the network errs by on phantoms" in page
+    alone = html.write(
+        reported(kvp=120.0, calibration=files.dump(correction("hu_linear", None))), {}
+    )
+    assert "network&#x27;s" not in alone
+    assert "what the network errs by" not in alone
+
+
+def test_readings_far_apart_are_warned_of(seen):
+    settings = Settings(kvp=120.0)
+    reading = network.read(seen[0], seen[1].labels, settings.density(), settings)
+    raw = dict(reading.raw) | {"L2": reading.raw["L2"] + 30}
+    report = assemble.report(*seen, settings, settings.segmentation(), replace(reading, raw=raw))
+    assert "heterogeneous" in report["levels"]["L2"]["warnings"]
+    assert "heterogeneous" not in report["levels"]["L3"]["warnings"]
+
+
+def test_a_correction_does_not_make_readings_differ(reported):
+    far = correction("cnn", SHA)
+    report = reported(kvp=120.0, calibration=files.dump(replace(far, slope=1.4)))
+    assert not any("heterogeneous" in level["warnings"] for level in report["levels"].values())
+
+
+@pytest.mark.parametrize("lost", ["models/interval.json", "models/model.pt"])
+def test_a_lost_file_of_the_network_empties_no_finished_folder(ct, tmp_path, monkeypatch, lost):
+    """Symptom: the folder was emptied before the file was missed."""
+    out = tmp_path / "out"
+    words = ["screen", str(ct), str(out), "--kvp", "120"]
+    assert main(COMMANDS, INTRO, words) == 0
+    before = (out / "small" / "report.json").read_bytes()
+
+    def fail(self):
+        raise ValueError(f"{lost}: missing")
+
+    monkeypatch.setattr(Settings, "density", fail)
+    assert main(COMMANDS, INTRO, [*words, "--overwrite"]) == 2
+    assert (out / "small" / "report.json").read_bytes() == before

@@ -37,6 +37,9 @@ def mark(path, **options):
         "bundles/lumbar_segmentation/lumbar_bundle/naming.py",
         "bundles/lumbar_segmentation/configs/inference.yaml",
         "bundles/lumbar_segmentation/models/model.pt",
+        "bundles/bmd_regression/configs/inference.yaml",
+        "bundles/bmd_regression/models/interval.json",
+        "bundles/bmd_regression/models/model.pt",
     ],
 )
 def test_code_that_decides_results_counts(name):

@@ -94,7 +94,7 @@ def scan_patient(
                 rows += [row._replace(change=change, value=value) for row in usual]
                 continue
             given = deepcopy(dict(recipe))
-            given["scan"] |= USUAL | keys
+            given["scan"] |= {**USUAL, **keys}
             case = simulate(given, seed, index, scanner)
             levels = bundle.run(
                 density.as_input(case.image, case.affine, case.labels, "phantom", 120.0)

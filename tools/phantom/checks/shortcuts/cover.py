@@ -80,15 +80,16 @@ def look(
     grid = _grid(float(np.median(across)), float(np.median(forward)) + BEFORE_MM, bottom)
     hu = resample(torch.from_numpy(image.astype(np.float32))[None], affine, grid, -1024.0)[0]
     y = grid.affine[1, 3] + SPACING_MM * np.arange(grid.shape[1])[:, None] - forward
-    shown = [_slabs(hu)]
-    for behind in (COVER_BEHIND_MM, VERTEBRAE_BEHIND_MM):
+
+    def covered(behind_mm: float) -> np.ndarray:
         hidden = hu.clone()
-        hidden[:, torch.from_numpy((y > -behind) & (y < COVER_FRONT_MM))] = COVER_HU
-        shown.append(_slabs(hidden))
+        hidden[:, torch.from_numpy((y > -behind_mm) & (y < COVER_FRONT_MM))] = COVER_HU
+        return _slabs(hidden)
+
     rows = np.zeros(len(heights), dtype=bool)
     for level in set(broken) & set(middles):
         rows |= np.abs(heights - middles[level][2]) < BODY_MM
-    return Look(*shown, rows)
+    return Look(_slabs(hu), covered(COVER_BEHIND_MM), covered(VERTEBRAE_BEHIND_MM), rows)
 
 
 def _slabs(hu: torch.Tensor) -> np.ndarray:

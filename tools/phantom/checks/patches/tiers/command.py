@@ -285,6 +285,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         prog="python -m tools.phantom.checks.patches.tiers",
         description=tiers.__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     parser.add_argument("bench", type=Path, help="folder of the bench")
     parser.add_argument("out", type=Path, help="folder to write")
