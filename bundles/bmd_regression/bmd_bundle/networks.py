@@ -50,7 +50,7 @@ class LineDenseNet121(DenseNet121):
         line, (low, high) = reference(), hu_window
         self.slope = (high - low) / line.slope_hu_per_mg_cm3 / density_sd
         self.intercept = (line.density(low) - density_mean) / density_sd
-        for parameter in self.class_layers.out.parameters():
+        for parameter in self.class_layers.get_submodule("out").parameters():
             nn.init.zeros_(parameter)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
