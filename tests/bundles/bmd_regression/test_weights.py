@@ -80,10 +80,29 @@ def test_the_answer_is_linear_in_hu_with_the_physical_slope(
     assert (np.diff(found) > 0).all()
 
 
-def test_the_interval_is_that_of_the_weights(bundle: Path, weights: Path) -> None:
-    path = bundle / "models" / "interval.json"
+@pytest.mark.parametrize("ending", ["", "_internal_calibration"])
+def test_the_interval_is_that_of_the_weights(bundle: Path, weights: Path, ending: str) -> None:
+    weights = weights.with_name(f"model{ending}.pt")
+    path = bundle / "models" / f"interval{ending}.json"
     assert path.is_file()
     found = load(path, sha256(weights))
     assert found is not None
     assert json.loads(path.read_text())["n_patients"] == found.n_patients
     assert 0.1 < found.quantile < 10
+
+
+def test_internal_calibration_keeps_the_shipped_backbone(bundle: Path, weights: Path) -> None:
+    """Its head alone was trained, and without tissues it reads what the network reads."""
+    path = weights.with_name("model_internal_calibration.pt")
+    state = torch.load(path, map_location="cpu", weights_only=True)
+    plain = torch.load(weights, map_location="cpu", weights_only=True)
+    assert all(torch.equal(state[f"backbone.{name}"], value) for name, value in plain.items())
+    assert set(state) - {f"backbone.{name}" for name in plain} == {"head.weight", "head.bias"}
+    parser = read(bundle, "inference", "internal_calibration")
+    network = parser.get_parsed_content("network_def")
+    network.load_state_dict(state)
+    with torch.no_grad():
+        patch = torch.rand(2, 3, 32, 32) * 0.1 + 0.2
+        planes = torch.zeros(2, 5, 32, 32)
+        found = network.eval()(torch.cat([patch, planes], 1))
+        assert torch.allclose(found, network.backbone(patch) + network.head.bias, atol=1e-5)
