@@ -143,23 +143,18 @@ def for_scan(given: Given | None, kvp: float | None) -> InUse:
     return InUse(reference(voltage), given.as_ha(), True, known)
 
 
-def check_weights(given: Given | None, weights_sha256: str | None) -> None:
+def check_weights(given: Given | None, weights_sha256: str) -> None:
     """Refuse a correction of a network's readings that other weights gave.
 
     Args:
         given: From `calibration_file.load`; None for none.
-        weights_sha256: Of the network in use; None where no network runs.
+        weights_sha256: Of the network in use.
 
     Raises:
         WrongWeightsError: If they differ; one line with the mend.
     """
     if not isinstance(given, Correction) or given.reading != "cnn":
         return
-    if weights_sha256 is None:
-        raise WrongWeightsError(
-            f"calibration {given.id!r} corrects the network's reading, and no network runs here; "
-            "recalibrate the HU-linear reading (--reading hu_linear)"
-        )
     if given.weights_sha256 != weights_sha256:
         raise WrongWeightsError(
             f"calibration {given.id!r} was made with weights {str(given.weights_sha256)[:12]}, in "
