@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ import numpy as np
 from tools import bundles
 from tools.files import write_content, write_json
 from tools.phantom import completion
-from tools.phantom.checks.patches import store, tiers
+from tools.phantom.checks.patches import tiers
 from tools.phantom.checks.patches.reading import BUNDLE
 from tools.phantom.checks.patches.tiers import (
     calibrations,
     cohort,
+    made,
     readings,
     scoring,
     slabs,
@@ -32,9 +32,6 @@ from tools.phantom.checks.patches.tiers.scoring import Numbers
 from tools.phantom.checks.patches.tiers.tables import IDEAL, Key
 
 JSON_FILE, CSV_FILE, PAGE_FILE = "tiers.json", "tiers.csv", "tiers.md"
-
-SHARED = ("size_mm", "pixels", "margin_mm")
-"""Settings of the patch in which bench and network must not differ."""
 
 
 @dataclass
@@ -69,10 +66,10 @@ def main(arguments: Sequence[str]) -> int:
             raise ValueError(f"OUT names a file, not a folder: {options.out}")
         if options.object_scans < 1:
             raise ValueError("--object_scans is at least 1")
-        bench = _settings(options.bench)
+        bench = made.settings(options.bench)
         networks = _networks(options)
         used = networks[CNN].settings
-        _refuse_other_patches(options.bench, bench["patch"], used)
+        made.refuse_other_patches(options.bench, bench, used)
         weighted = slabs.weights(used["slice_step_mm"], used["slice_thickness_mm"])
         found = Found()
         for scanner in _scanners(options.scanner):
@@ -205,38 +202,12 @@ def _networks(options: argparse.Namespace) -> dict[str, Network]:
     return found if other is None else found | {INTERNAL: other}
 
 
-def _settings(bench: Path) -> dict[str, Any]:
-    """How the bench was made.
-
-    Raises:
-        ValueError: The folder holds no bench; one line.
-    """
-    path = bench / store.SETTINGS_FILE
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except OSError:
-        raise ValueError(f"{bench} holds no bench of patches") from None
-    except ValueError:
-        raise ValueError(f"{path} is damaged; draw the bench again") from None
-    return found
-
-
 def _scanners(given: str) -> list[str]:
     """Names of the scanners, each once, in order."""
     found = sorted({name.strip() for name in given.split(",") if name.strip()})
     if not found:
         raise ValueError("--scanner names no scanner; give such as A,B,C")
     return found
-
-
-def _refuse_other_patches(bench: Path, drawn: Mapping[str, Any], used: Mapping[str, Any]) -> None:
-    """Refuse patches that the network does not read."""
-    for name in SHARED:
-        if drawn[name] != used[name]:
-            raise ValueError(
-                f"{bench}: patches were cut with {name} {drawn[name]:g}, the network reads "
-                f"{used[name]:g}; draw the bench with --{name} {used[name]:g}"
-            )
 
 
 def _note_network(found: Found, reading: str, network: Network) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from tests.tools.phantom.checks.patches.tiers.made_up import OFFSET_HU, SLOPE, write
 from tools.calibration.spine_phantom import Measured
-from tools.phantom.checks.patches.tiers import calibrations, command
+from tools.phantom.checks.patches.tiers import calibrations, command, made
 from tools.phantom.checks.patches.tiers.cohort import Cohort
 from tools.phantom.objects.scans import EspScan
 
@@ -174,3 +174,11 @@ def test_several_voltages_are_refused(tmp_path: Path) -> None:
     np.savez(block, **arrays)
     with pytest.raises(ValueError, match="used at 100 and 120 kV"):
         command.cohort.load(folder, "A", command.slabs.weights(2.7, 2.7))
+
+
+@pytest.mark.parametrize("content", ["{", "{}", '{"patch": {"size_mm": 20.0}}', "[]"])
+def test_a_damaged_bench_is_one_line(tmp_path: Path, content: str) -> None:
+    """Settings without the patch ended in a traceback."""
+    (tmp_path / "bench.json").write_text(content)
+    with pytest.raises(ValueError, match=r"bench\.json is damaged; draw the bench again"):
+        made.settings(tmp_path)
