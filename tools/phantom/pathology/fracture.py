@@ -102,11 +102,12 @@ def _profile(rng: np.random.Generator, fracture: Fracture) -> Field:
         base = float(rng.uniform(0.0, 0.1))
         return Slide(float(start), float(full), fracture.side, float(fall), base)
     if fracture.kind == "biconcave":
-        radii = (rng.uniform(0.75, 0.95), rng.uniform(0.85, 1.05))
+        # The hollow ends before the rims: front and rear height are what a biconcave body keeps.
+        radii = (rng.uniform(0.75, 0.95), rng.uniform(0.75, 0.95))
         if one_sided:
             radii = (rng.uniform(0.6, 0.8), radii[1])
-        middle = (fracture.side, float(rng.uniform(-0.25, 0.05)))
-        rim, power = float(rng.uniform(0.10, 0.35)), float(rng.uniform(0.55, 0.9))
+        middle = (fracture.side, float(rng.uniform(-0.1, 0.1)))
+        rim, power = float(rng.uniform(0.02, 0.2)), float(rng.uniform(0.55, 0.9))
         return Dish(middle, (float(radii[0]), float(radii[1])), rim, power)
     fall = rng.uniform(0.4, 0.65) if one_sided else rng.uniform(0.0, 0.2)
     base = float(rng.uniform(0.7, 0.9))
