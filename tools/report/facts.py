@@ -24,6 +24,9 @@ NETWORK = (
     "included, and was trained on computed phantoms. "
 )
 
+TISSUES = "What air, fat, muscle and blood read in the same scan corrects it. "
+"""Said of the network where no line of the scanner is known."""
+
 MINERALS = (
     "HU are converted to hydroxyapatite (HA). The limits come from QCT that reads "
     "K₂HPO₄: HA = 1.15 × K₂HPO₄ − 7.32 (Faulkner 1993); such conversions are specific to their "
@@ -72,9 +75,10 @@ def _facts(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Contrast medium", _contrast(scan["contrast"], qc["aorta_hu"])
     yield "Calibration", _calibration(report["calibration"])
     network = any(level["bmd_cnn_mg_cm3"] is not None for level in report["levels"].values())
-    yield "Method", f"{NETWORK * network}{HU_LINEAR} {PATCH}"
-    yield "Minerals", MINERALS
     kind = (report["calibration"] or {}).get("kind", "reference")
+    by_tissues = TISSUES * (network and kind != "scanner")
+    yield "Method", f"{NETWORK * network}{by_tissues}{HU_LINEAR} {PATCH}"
+    yield "Minerals", MINERALS
     held = OF_NETWORK if network and kind != "site" else INTERVALS[kind]
     yield (
         "95 % interval",

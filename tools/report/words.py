@@ -143,7 +143,8 @@ RANGES = MappingProxyType(
 RESEARCH_USE = "Opportunistic estimate for research use. Not a diagnosis."
 
 BORDERLINE = (
-    "Borderline: the 95 % interval crosses a limit, or the category differs between the minerals."
+    "Borderline: the 95 % interval crosses a limit, or the category differs between the minerals "
+    "or between the network and HU-linear density."
 )
 
 NO_CATEGORY_OF_ONE = "One measured level gives a density but no category; that takes at least two."

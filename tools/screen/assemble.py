@@ -89,7 +89,7 @@ def report(
             | _readings(linear[name], reading.densities.get(name))
             for name in MEASURED_LEVELS
         },
-        "patient": gate.patient(judgement, densities, calibrations),
+        "patient": gate.patient(judgement, densities, calibrations, beside=linear),
         "ovf": None,
         "qc": {"aorta_hu": found.aorta.hu_median, "warnings": judgement.warnings},
         "timing_s": {stage: found.timing_s.get(stage) for stage in STAGES},

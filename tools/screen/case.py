@@ -65,7 +65,7 @@ def _measure(
     found = chain.measure(scan, segmentation)
     found.timing_s["load"] = loaded - begin
     begin = time.perf_counter()
-    reading = network.read(scan, found.labels, density, settings)
+    reading = network.read(scan, found.labels, found.aorta, density, settings)
     found.timing_s["bmd"] += time.perf_counter() - begin
     content = assemble.report(scan, found, settings, segmentation, reading)
     begin = time.perf_counter()

@@ -149,6 +149,7 @@ def patient(
     densities: Mapping[str, Density | None],
     calibration: ModuleType,
     limits: Limits = DEFAULT,
+    beside: Mapping[str, Density | None] | None = None,
 ) -> dict[str, Any]:
     """Draw the patient's block of the report from the levels.
 
@@ -157,6 +158,8 @@ def patient(
         densities: Level -> density with its interval, mg/cm³ HA; None or absent for none.
         calibration: `bmd_bundle.calibration`, which knows the minerals and the categories.
         limits: Where the gate closes.
+        beside: The same of the reading that does not count: where it falls into another category,
+            the patient is borderline.
 
     Returns:
         `patient` of `report.json`: the mean over measured levels without a suspected fracture. Its
@@ -195,6 +198,10 @@ def patient(
         places = [calibration.category(calibration.to_k2hpo4(value)) for value in (low, mean, high)]
         as_ha = calibration.category(mean)  # what a reader would call it who mistakes the mineral
         block["category"] = places[1]
+        others = [found[0] for name in used if (found := (beside or {}).get(name))]
+        if others:
+            other = calibration.to_k2hpo4(sum(others) / len(others))
+            places.append(calibration.category(other))
         block["borderline"] = len({*places, as_ha}) > 1
     return block
 

@@ -1,6 +1,6 @@
 """What the density network reads in a CT whose levels are found, beside HU-linear density.
 
-reading = network.read(scan, found.labels, settings.density(), settings)
+reading = network.read(scan, found.labels, found.aorta, settings.density(), settings)
 reading.densities["L2"]                          # 98.0, (88.0, 108.0)
 """
 
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -40,13 +41,18 @@ NOTHING = Reading()
 
 
 def read(
-    scan: Scan, labels: np.ndarray, bundle: bundles.Bundle | None, settings: Settings
+    scan: Scan,
+    labels: np.ndarray,
+    aorta: Any,
+    bundle: bundles.Bundle | None,
+    settings: Settings,
 ) -> Reading:
     """Let the network read the levels of a CT.
 
     Args:
         scan: The CT.
         labels: Ids 1 to 4 of the levels found on the CT's grid, uint8 [X, Y, Z].
+        aorta: The scan's (`bmd_bundle.aorta.Aorta`).
         bundle: From `Settings.density`; None for no network.
         settings: The run's options.
 
@@ -69,9 +75,12 @@ def read(
     if not labels.any():
         return Reading(weights=weights)
     box, affine = surroundings(labels > 0, scan.affine)
-    levels = bundle.run(density.as_input(scan.hu[box], affine, labels[box], scan.case.name, kvp))[
-        "levels"
-    ]
+    tissues = None
+    if settings.network() is density.INTERNAL:  # the part lacks air and the fat under the skin
+        measure = bundles.module(MEASURING, "bmd_bundle.tissues").measure
+        tissues = measure(scan.hu, scan.affine, labels, aorta)
+    given = density.as_input(scan.hu[box], affine, labels[box], scan.case.name, kvp, tissues)
+    levels = bundle.run(given)["levels"]
     shown = {name for name, level in levels.items() if level["reasons"] != ["level_not_found"]}
     densities = {
         name: (level["bmd_cnn_mg_cm3"], tuple(level["bmd_interval_95_mg_cm3"]))

@@ -21,9 +21,6 @@ MEASURING = "bmd_regression"
 CASE_SOURCE = "tools/screen/case.py"
 """From here on imports are followed: what is not reached cannot change a case's results."""
 
-INTERVAL = Path("models", "interval.json")
-"""The network's 95 % interval, relative to its bundle's root."""
-
 REPORT_DATA = (".css", ".json")
 """Endings of what the report reads beside its code."""
 
@@ -64,6 +61,16 @@ class Settings:
         """
         return segmentation.load(self.device)
 
+    def network(self) -> density.Shipped:
+        """The density network that reads.
+
+        On a scanner that is not known the scan's own tissues make up for part of its error; where
+        its line is known, that error is out already and would be taken out twice.
+        """
+        given = self.read_calibration()
+        known = given is not None and not hasattr(given, "reading")
+        return density.PLAIN if known else density.INTERNAL
+
     def density(self) -> bundles.Bundle | None:
         """The density bundle with the calibration, initialised once in each process.
 
@@ -77,8 +84,10 @@ class Settings:
         given = self.read_calibration()
         if getattr(given, "reading", "cnn") != "cnn":
             return None
-        loaded = density.load(self.device, calibration=given)
-        path, intervals = loaded.root / INTERVAL, bundles.module(MEASURING, "bmd_bundle.interval")
+        shipped = self.network()
+        loaded = density.load(self.device, calibration=given, shipped=shipped)
+        path = loaded.root / shipped.interval
+        intervals = bundles.module(MEASURING, "bmd_bundle.interval")
         if not path.is_file() or intervals.load(path, loaded.weights_sha256) is None:
             raise ValueError(
                 f"{path}: missing, or made with other weights; restore both with `git checkout`"
@@ -95,7 +104,7 @@ def read_calibration(path: Path) -> str:
     files = bundles.module(MEASURING, "bmd_bundle.calibration_file")
     found = files.load(path)
     if getattr(found, "reading", None) == "cnn":
-        weights = bundles.checksum(bundles.FOLDER / MEASURING / bundles.WEIGHTS)
+        weights = bundles.checksum(bundles.FOLDER / MEASURING / density.INTERNAL.weights)
         try:
             bundles.module(MEASURING, "bmd_bundle.in_use").check_weights(found, weights)
         except ValueError as error:
@@ -144,9 +153,12 @@ def deciding() -> list[Path]:
     found = set(sources.reached([CASE_SOURCE]))
     report = sources.REPOSITORY / "tools" / "report"
     data = [path for ending in REPORT_DATA for path in report.glob(f"*{ending}")]
-    for name in (segmentation.NAME, MEASURING):
+    used = {
+        segmentation.NAME: [Path("configs/inference.yaml"), Path(bundles.WEIGHTS)],
+        MEASURING: [*density.PLAIN.files(), *density.INTERNAL.files()],
+    }
+    for name, files in used.items():
         root = bundles.FOLDER / name
-        data += [*root.glob("*_bundle/**/*.py"), root / "configs/inference.yaml"]
-        data += [root / bundles.WEIGHTS, root / INTERVAL]
+        data += [*root.glob("*_bundle/**/*.py"), *(root / file for file in files)]
     found |= {path.relative_to(sources.REPOSITORY) for path in data if path.is_file()}
     return sorted(found)

@@ -140,14 +140,15 @@ def _lengths(rest: np.ndarray, even: np.ndarray, spacing: np.ndarray) -> np.ndar
     for axis, step in enumerate(spacing):
         total = 1.0
         for lag in range(1, min(rest.shape[axis] - 1, int(LONGEST_MM / step)) + 1):
-            a, b = (
-                np.take(rest, range(start, rest.shape[axis] - lag + start), axis=axis)
-                for start in (0, lag)
+            before, after = (
+                tuple(part if each == axis else slice(None) for each in range(rest.ndim))
+                for part in (slice(None, -lag), slice(lag, None))
             )
-            both = np.take(even, range(rest.shape[axis] - lag), axis=axis) & np.take(
-                even, range(lag, rest.shape[axis]), axis=axis
-            )
-            if not both.any() or (shared := float((a * b)[both].mean()) / power) <= 0:
+            both = even[before] & even[after]
+            if not both.any():
+                break
+            shared = float((rest[before] * rest[after])[both].mean()) / power
+            if shared <= 0:
                 break
             total += 2 * shared
         lengths.append(step * total)

@@ -15,7 +15,9 @@ from bmd_bundle.tissue_planes import vector
 
 
 class MeasureTissuesd(MapTransform):
-    """Measure air, fat, muscle and blood of a CT.
+    """Measure air, fat, muscle and blood of a CT; a case that brings its tissues keeps them.
+
+    A CT cut out of a larger scan lacks the air beside the patient and the fat under the skin.
 
     Args:
         keys: Key of the CT, HU [1, X, Y, Z] with affine.
@@ -36,8 +38,10 @@ class MeasureTissuesd(MapTransform):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with the tissues."""
+        if self.tissues_key in data:
+            return dict(data)
         image = data[self.keys[0]]
         hu, labels = convert_to_numpy(image)[0], convert_to_numpy(data[self.mask_key])[0]
         found = tissues.measure(hu, convert_to_numpy(image.affine).astype(float), labels)
-        values = (found.air_hu, found.fat_hu, found.muscle_hu, found.blood_hu)
-        return {**data, self.tissues_key: vector(values, known_kvp(data.get(self.kvp_key)))}
+        kvp = known_kvp(data.get(self.kvp_key))
+        return {**data, self.tissues_key: vector(found.values(), kvp)}

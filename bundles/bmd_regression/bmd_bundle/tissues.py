@@ -8,7 +8,8 @@ fat brighter where it makes bone darker; people's own tissues differ, too, which
 tell. Each tissue is read where it is even: fat between the skin of the back and the muscles, else
 anywhere in view; muscle in the psoas beside L2 to L4, else in the back muscles; blood in the aorta
 (`bmd_bundle.aorta`) unless contrast medium is in it; air beside the patient (`bmd_bundle.air`).
-What is not shown, or is not one even tissue, is None.
+What is not shown, or is not one even tissue, is None. Contrast medium in the aorta has reached the
+muscles, too: then neither is read.
 """
 
 from __future__ import annotations
@@ -59,8 +60,17 @@ class Tissues:
     muscle_hu: float | None = None
     blood_hu: float | None = None
 
+    def values(self) -> tuple[float | None, ...]:
+        """HU of air, fat, muscle and blood."""
+        return self.air_hu, self.fat_hu, self.muscle_hu, self.blood_hu
 
-def measure(image: np.ndarray, affine: np.ndarray, labels: np.ndarray) -> Tissues:
+
+def measure(
+    image: np.ndarray,
+    affine: np.ndarray,
+    labels: np.ndarray,
+    vessel: aorta.Aorta | None = None,
+) -> Tissues:
     """Measure the tissues of a scan.
 
     Args:
@@ -68,6 +78,7 @@ def measure(image: np.ndarray, affine: np.ndarray, labels: np.ndarray) -> Tissue
         affine: 4x4 voxel to RAS+ millimetre matrix.
         labels: Label map of the bodies on the image's grid [X, Y, Z], ids 1-4 = L1-L4; any other
             id is left out.
+        vessel: The aorta, where it is known; None looks for it.
 
     Returns:
         The tissues; without a body only air can be known.
@@ -88,11 +99,13 @@ def measure(image: np.ndarray, affine: np.ndarray, labels: np.ndarray) -> Tissue
     around = Surroundings.cut(image, affine, bodies)
     if around is None:
         return Tissues(air_hu=beside)
+    vessel = vessel or aorta.find(around.part, around.affine, bodies)
+    enhanced = (vessel.hu_median or 0.0) > ENHANCED_HU
     return Tissues(
         air_hu=beside,
         fat_hu=_fat_hu(around),
-        muscle_hu=_muscle_hu(around),
-        blood_hu=_blood_hu(around.part, around.affine, bodies),
+        muscle_hu=None if enhanced else _muscle_hu(around),
+        blood_hu=None if enhanced else _blood_hu(vessel),
     )
 
 
@@ -117,10 +130,10 @@ def _bodies(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-def _blood_hu(image: np.ndarray, affine: np.ndarray, bodies: dict[str, np.ndarray]) -> float | None:
-    """HU of the aorta's blood, None where it is enhanced or not found."""
-    found = aorta.find(image, affine, bodies).hu_median
-    return found if found is not None and LEAST_BLOOD_HU <= found <= ENHANCED_HU else None
+def _blood_hu(vessel: aorta.Aorta) -> float | None:
+    """HU of the aorta's blood, None where it is not found or reads like none."""
+    found = vessel.hu_median
+    return found if found is not None and found >= LEAST_BLOOD_HU else None
 
 
 def _fat_hu(around: Surroundings) -> float | None:

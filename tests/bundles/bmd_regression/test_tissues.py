@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from bmd_bundle.aorta import Aorta
 from bmd_bundle.tissues import Tissues, measure
 from tests.bundles.bmd_regression.abdomen import Abdomen
 
@@ -31,8 +32,8 @@ CASES = {
         {},
         replace(TRUE, fat_hu=-90, muscle_hu=38, blood_hu=31),
     ),
-    "enhanced": (Abdomen(blood=150), {}, replace(TRUE, blood_hu=None)),
-    "arterial": (Abdomen(blood=320), {}, replace(TRUE, blood_hu=None)),
+    "enhanced": (Abdomen(blood=150), {}, replace(TRUE, muscle_hu=None, blood_hu=None)),
+    "arterial": (Abdomen(blood=320), {}, replace(TRUE, muscle_hu=None, blood_hu=None)),
     "calcified": (Abdomen(plaque=700), {"spacing": (1.5, 1.5, 3.0)}, TRUE),
     "fatty muscle": (Abdomen(streaks=0.12), {"spacing": (1.5, 1.5, 3.0)}, TRUE),
     "bowel gas": (Abdomen(gas=True), {}, TRUE),
@@ -152,3 +153,15 @@ def test_real_ct(shared_data):
     assert found.muscle_hu == pytest.approx(38, abs=6)
     assert found.blood_hu == pytest.approx(43, abs=4)
     assert found.air_hu == pytest.approx(-1000, abs=5)
+
+
+@pytest.mark.parametrize(
+    ("blood", "expected"),
+    [(40.0, (50, 40)), (150.0, (None, None)), (5.0, (50, None)), (None, (50, None))],
+    ids=["blood", "enhanced", "no blood", "not found"],
+)
+def test_a_vessel_that_is_known_is_not_looked_for_again(small, blood, expected):
+    image, affine, labels = small
+    vessel = Aorta(blood, np.zeros((0, 3)), np.zeros(0), np.zeros(0))
+    found = measure(image, affine, labels, vessel)
+    assert near(found, Tissues(-1000, -107, *expected))

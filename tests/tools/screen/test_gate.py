@@ -35,12 +35,13 @@ def judge(scan=SCAN, **changed):
     return gate.judge(scan, {name: changed.get(name, LEVEL) for name in NAMES})
 
 
-def patient(judgement, calibration, values=(98.0, 98.0, 98.0, 98.0), half=10.0):
+def patient(judgement, calibration, values=(98.0, 98.0, 98.0, 98.0), half=10.0, beside=None):
     densities = {
         name: (value, (value - half, value + half)) if judgement.levels[name].has_density else None
         for name, value in zip(NAMES, values, strict=True)
     }
-    return gate.patient(judgement, densities, calibration)
+    other = None if beside is None else dict.fromkeys(NAMES, (beside, (beside - 9, beside + 9)))
+    return gate.patient(judgement, densities, calibration, beside=other)
 
 
 def test_a_good_scan_has_no_remarks():
@@ -218,6 +219,15 @@ def test_mean_and_its_interval(calibration):
 def test_category_and_what_is_borderline(ha, half, category, borderline, calibration):
     block = patient(judge(), calibration, (ha,) * 4, half)
     assert block["category"] == category
+    assert block["borderline"] is borderline
+
+
+@pytest.mark.parametrize(
+    ("beside", "borderline"), [(None, False), (101.0, False), (80.0, True), (140.0, True)]
+)
+def test_a_second_reading_in_another_category_makes_borderline(beside, borderline, calibration):
+    block = patient(judge(), calibration, (98.0,) * 4, 5.0, beside)
+    assert block["category"] == "osteopenia"
     assert block["borderline"] is borderline
 
 

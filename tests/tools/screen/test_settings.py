@@ -40,6 +40,9 @@ def mark(path, **options):
         "bundles/bmd_regression/configs/inference.yaml",
         "bundles/bmd_regression/models/interval.json",
         "bundles/bmd_regression/models/model.pt",
+        "bundles/bmd_regression/configs/internal_calibration.yaml",
+        "bundles/bmd_regression/models/interval_internal_calibration.json",
+        "bundles/bmd_regression/models/model_internal_calibration.pt",
     ],
 )
 def test_code_that_decides_results_counts(name):

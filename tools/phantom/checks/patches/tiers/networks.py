@@ -17,9 +17,6 @@ from tools.phantom.checks.patches.tiers.cohort import Cohort
 BATCH = 256
 """Patches read at once."""
 
-INTERNAL = "internal_calibration"
-"""The overlay with its own weights and interval, `models/model_<overlay>.pt` and so on."""
-
 
 @dataclass(frozen=True)
 class Network:
@@ -114,17 +111,6 @@ def internal(weights: Path | None, interval: Path | None) -> Network | None:
     Raises:
         ValueError: A file that was given is missing, or one is damaged; one line.
     """
-    models = bundles.FOLDER / BUNDLE / "models"
-    if weights is None and not (models / f"model_{INTERNAL}.pt").exists():
+    if weights is None and not (bundles.FOLDER / BUNDLE / density.INTERNAL.weights).exists():
         return None
-    overrides: dict[str, Any] = dict(density.IN_MEMORY)
-    overrides["device"] = "$torch.device('cpu')"
-    overrides["interval_file"] = str(interval or models / f"interval_{INTERNAL}.json")
-    return Network(
-        bundles.load(
-            BUNDLE,
-            ["inference", INTERNAL],
-            overrides=overrides,
-            weights=weights or models / f"model_{INTERNAL}.pt",
-        )
-    )
+    return Network(density.load("cpu", weights, interval, shipped=density.INTERNAL))
