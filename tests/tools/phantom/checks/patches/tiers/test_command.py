@@ -147,9 +147,18 @@ def test_a_reading_that_knows_nothing_has_no_correction(
         ({"scanners": "A", "patients": 39}, ["--scanner", "A"], "39 patients with a reference"),
         ({"scanners": "A", "margin_mm": 4.0}, [], "margin_mm 4, the network reads 5"),
         ({"scanners": "A"}, ["--scanner", ","], "names no scanner"),
-        ({"scanners": "A"}, ["--object_scans", "0"], "--object_scans is at least 1"),
+        ({"scanners": "A"}, ["--object_scans", "0"], "--object_scans and --pair_draws are"),
+        ({"scanners": "A"}, ["--pair_draws", "0"], "--object_scans and --pair_draws are"),
     ],
-    ids=["no bench", "no scanner", "few patients", "other patches", "no name", "no scan"],
+    ids=[
+        "no bench",
+        "no scanner",
+        "few patients",
+        "other patches",
+        "no name",
+        "no scan",
+        "no draw",
+    ],
 )
 def test_what_cannot_be_used_is_one_line(
     made: dict[str, Any] | None, more: list[str], words: str, tmp_path: Path, capsys: Any
