@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundles.workflows import PACKAGES
 from tools import bundles
 
-PACKAGES = {path.parent.parent.name: path.parent for path in bundles.FOLDER.glob("*/*/__init__.py")}
 REASONS = {
     "bmd_regression": {
         "patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"

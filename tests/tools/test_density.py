@@ -13,7 +13,7 @@ from tools import bundles, density
 bundles.module(density.NAME, "bmd_bundle.calibration")  # puts the bundle on the path
 
 from tests.bundles.bmd_regression.spines import spine  # noqa: E402
-from tests.bundles.bmd_regression.workflows import config_files, prepared, read  # noqa: E402
+from tests.bundles.workflows import config_files, prepared, read  # noqa: E402
 
 ROOT = bundles.FOLDER / density.NAME
 

@@ -12,12 +12,10 @@ from bmd_bundle.rows import COLUMNS
 from tests.bundles.bmd_regression.workflows import (
     NETWORK_OVERLAYS,
     SMALL_NETWORK,
-    config_files,
-    prepared,
-    read,
     save_weights,
     small_training,
 )
+from tests.bundles.workflows import config_files, prepared, read
 
 #: Ids that mean the same in both files.
 SHARED = [

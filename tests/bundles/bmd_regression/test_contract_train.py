@@ -8,13 +8,8 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from tests.bundles.bmd_regression.workflows import (
-    NETWORK_OVERLAYS,
-    SMALL_NETWORK,
-    config_files,
-    prepared,
-    small_training,
-)
+from tests.bundles.bmd_regression.workflows import NETWORK_OVERLAYS, SMALL_NETWORK, small_training
+from tests.bundles.workflows import config_files, prepared
 
 EXPECTED_OVERLAYS = {
     "finetune",

@@ -11,13 +11,8 @@ from monai.networks.nets import DenseNet
 from bmd_bundle.calibration import reference
 from bmd_bundle.networks import TissueCalibrated, load_backbone
 from bmd_bundle.tissue_planes import PLANES, AddTissuePlanesd, vector
-from tests.bundles.bmd_regression.workflows import (
-    config_files,
-    prepared,
-    read,
-    save_weights,
-    small_training,
-)
+from tests.bundles.bmd_regression.workflows import save_weights, small_training
+from tests.bundles.workflows import config_files, prepared, read
 
 SMALL_BACKBONE = {
     "network_def::backbone": {

@@ -15,11 +15,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.bundles.bmd_regression.workflows import (
-    config_files,
-    read,
-    save_weights,
-)
+from tests.bundles.bmd_regression.workflows import save_weights
+from tests.bundles.workflows import config_files, read
 
 pytestmark = pytest.mark.slow
 

@@ -10,7 +10,7 @@ import torch
 
 from bmd_bundle.calibration import reference
 from bmd_bundle.interval import load
-from tests.bundles.bmd_regression.workflows import read
+from tests.bundles.workflows import read
 from tools.pretraining.export import sha256
 
 #: Range of HU over which the answer shall be linear.

@@ -1,11 +1,11 @@
 """Drives the bundle's configs in process, on the tiny cohort."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+
+from tests.bundles.workflows import read
 
 #: Overlays that swap the network.
 NETWORK_OVERLAYS = ("network_densenet_small", "network_regressor")
@@ -15,18 +15,6 @@ SMALL_NETWORK = {
     "network_def::growth_rate": 4,
     "network_def::block_config": [1, 1, 1, 1],
 }
-
-
-def config_files(bundle: Path, *names: str) -> list[str]:
-    """Paths of some configs by name."""
-    return [str(bundle / "configs" / f"{name}.yaml") for name in names]
-
-
-def read(bundle: Path, *names: str) -> ConfigParser:
-    """Parse configs by name."""
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, *names))
-    return parser
 
 
 def save_weights(bundle: Path, path: Path, *overlays: str, **changes: Any) -> str:
@@ -52,18 +40,3 @@ def small_training(bundle: Path, cohort: Path, output: Path) -> dict[str, Any]:
         "scans_per_batch": 3,
         "cache_workers": 0,
     }
-
-
-def prepared(
-    files: Sequence[str], workflow_type: str | None, run_id: str = "run", **overrides: Any
-) -> ConfigWorkflow:
-    """Make a workflow and initialise it; logging stays as pytest has it."""
-    workflow = ConfigWorkflow(
-        config_file=list(files),
-        workflow_type=workflow_type,
-        run_id=run_id,
-        logging_file=False,
-        **overrides,
-    )
-    workflow.initialize()
-    return workflow

@@ -1,5 +1,7 @@
 """Label ids and channels."""
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -45,3 +47,11 @@ def test_tensors_keep_their_grid():
 def test_unknown_ids_are_refused(wrong):
     with pytest.raises(ValueError, match="known are 0 to 16"):
         to_classes(torch.tensor([0, wrong]))
+
+
+def test_metadata_name_the_channels_as_the_code_does(bundle):
+    formats = json.loads((bundle / "configs" / "metadata.json").read_text())["network_data_format"]
+    ids = {"0": "background"} | {str(value): name for name, value in LEVELS.items()}
+    assert formats["outputs"]["pred"]["channel_def"] == ids
+    assert formats["outputs"]["pred"]["num_channels"] == len(CHANNELS)
+    assert formats["post_processed_outputs"]["pred"]["channel_def"] == ids

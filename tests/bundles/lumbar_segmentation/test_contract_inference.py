@@ -15,10 +15,9 @@ from lumbar_bundle.transforms import MidSagittalSlicesd
 from tests.bundles.lumbar_segmentation.workflows import (
     NETWORK_OVERLAYS,
     SMALL_NETWORK,
-    config_files,
-    prepared,
     small_training,
 )
+from tests.bundles.workflows import config_files, prepared
 
 #: Ids that mean the same in both files.
 SHARED = [

@@ -12,10 +12,9 @@ from monai.bundle import ConfigParser
 from tests.bundles.lumbar_segmentation.workflows import (
     NETWORK_OVERLAYS,
     SMALL_NETWORK,
-    config_files,
-    prepared,
     small_training,
 )
+from tests.bundles.workflows import config_files, prepared
 
 EXPECTED_OVERLAYS = {
     "finetune",

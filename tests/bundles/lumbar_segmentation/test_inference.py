@@ -17,7 +17,7 @@ from lumbar_bundle.cases import CaseEvaluator
 from tests.bundles.lumbar_segmentation.dicom_files import write_series, write_slice
 from tests.bundles.lumbar_segmentation.network_like import Spine, phantom_spine
 from tests.bundles.lumbar_segmentation.oracle import Oracle, painted
-from tests.bundles.lumbar_segmentation.workflows import config_files, prepared
+from tests.bundles.workflows import config_files, prepared
 from tools.volumes import reorient
 
 LEVELS = {"L1": 1, "L2": 2, "L3": 3, "L4": 4}

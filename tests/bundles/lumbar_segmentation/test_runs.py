@@ -16,7 +16,7 @@ import pytest
 import torch
 from monai.bundle import ConfigParser
 
-from tests.bundles.lumbar_segmentation.workflows import config_files
+from tests.bundles.workflows import config_files
 
 pytestmark = pytest.mark.slow
 

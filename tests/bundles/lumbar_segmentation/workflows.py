@@ -1,11 +1,9 @@
 """Drives the bundle's configs in process, on the tiny cohort."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigWorkflow
 
 #: Overlays that swap the network.
 NETWORK_OVERLAYS = (
@@ -16,11 +14,6 @@ NETWORK_OVERLAYS = (
 )
 #: A network of the shipped kind that takes no time.
 SMALL_NETWORK = {"network_def::width": 2}
-
-
-def config_files(bundle: Path, *names: str) -> list[str]:
-    """Paths of some configs by name."""
-    return [str(bundle / "configs" / f"{name}.yaml") for name in names]
 
 
 def small_training(bundle: Path, cohort: Path, output: Path) -> dict[str, Any]:
@@ -38,18 +31,3 @@ def small_training(bundle: Path, cohort: Path, output: Path) -> dict[str, Any]:
         "crop": [32, 32],
         "validation_size": [32, 32],
     }
-
-
-def prepared(
-    files: Sequence[str], workflow_type: str | None, run_id: str = "run", **overrides: Any
-) -> ConfigWorkflow:
-    """Make a workflow and initialise it; logging stays as pytest has it."""
-    workflow = ConfigWorkflow(
-        config_file=list(files),
-        workflow_type=workflow_type,
-        run_id=run_id,
-        logging_file=False,
-        **overrides,
-    )
-    workflow.initialize()
-    return workflow

@@ -15,7 +15,7 @@ bundles.module(density.NAME, "bmd_bundle.calibration")  # puts the bundle on the
 from bmd_bundle import in_use, tissues  # noqa: E402
 from bmd_bundle.calibration import Calibration  # noqa: E402
 from tests.bundles.bmd_regression.spines import spine  # noqa: E402
-from tests.bundles.bmd_regression.workflows import read  # noqa: E402
+from tests.bundles.workflows import read  # noqa: E402
 from tests.tools.phantom.checks.patches.tiers.made_up import cohort_of  # noqa: E402
 from tools.phantom.checks.patches.tiers import networks, readings  # noqa: E402
 

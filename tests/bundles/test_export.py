@@ -1,25 +1,55 @@
-"""TorchScript and ONNX answer as the network does."""
+"""TorchScript and ONNX answer as the network of every bundle does."""
 
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
-from monai.bundle import ConfigParser, ckpt_export, onnx_export
+from monai.bundle import ckpt_export, onnx_export
 
-from tests.bundles.bmd_regression.workflows import config_files
+from tests.bundles.workflows import PACKAGES, config_files, read
+from tools import bundles
 
-BATCHES = [1, 2, 7]  # patches
+
+class Input(NamedTuple):
+    """What a network takes.
+
+    Attributes:
+        shapes: Inputs to compare; the second is that of the export.
+        axes: Axes whose length is free, by name.
+    """
+
+    shapes: list[tuple[int, ...]]
+    axes: dict[int, str]
+
+
+INPUTS = {
+    "lumbar_segmentation": Input(
+        [(1, 1, 16, 16), (2, 1, 32, 48), (3, 1, 112, 80)], {0: "slices", 2: "height", 3: "width"}
+    ),
+    "bmd_regression": Input([(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)], {0: "batch"}),
+}
+
+
+@pytest.fixture(scope="module", params=INPUTS)
+def bundle(request: pytest.FixtureRequest) -> Path:
+    """Folder of a bundle, put on the path."""
+    bundles.module(request.param, PACKAGES[request.param].name)
+    return bundles.FOLDER / request.param
+
+
+@pytest.fixture
+def given(bundle: Path) -> Input:
+    return INPUTS[bundle.name]
 
 
 @pytest.fixture(scope="module")
 def network(bundle: Path) -> torch.nn.Module:
     """The shipped network with random weights and batch statistics."""
     torch.manual_seed(0)
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "inference"))
-    network = parser.get_parsed_content("network_def")
+    network = read(bundle, "inference").get_parsed_content("network_def")
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.running_mean.normal_(0.0, 0.1)
@@ -40,15 +70,17 @@ def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) 
     return str(path)
 
 
-def answers(network: torch.nn.Module, batch: int) -> tuple[np.ndarray, np.ndarray]:
-    """Patches and what the network reads in them."""
-    image = torch.rand(batch, 3, 32, 32)
+def answers(network: torch.nn.Module, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """A random input and what the network gives."""
+    image = torch.rand(shape)
     with torch.no_grad():
         return image.numpy(), network(image).numpy()
 
 
 @pytest.mark.slow
-def test_torchscript(network: torch.nn.Module, weights: str, bundle: Path, tmp_path: Path) -> None:
+def test_torchscript(
+    network: torch.nn.Module, weights: str, bundle: Path, given: Input, tmp_path: Path
+) -> None:
     exported = tmp_path / "model.ts"
     ckpt_export(
         "network_def",
@@ -58,18 +90,17 @@ def test_torchscript(network: torch.nn.Module, weights: str, bundle: Path, tmp_p
         config_file=config_files(bundle, "inference"),
     )
     script = torch.jit.load(exported).eval()
-    for batch in BATCHES:
-        image, read = answers(network, batch)
+    for shape in given.shapes:
+        image, found = answers(network, shape)
         with torch.no_grad():
-            np.testing.assert_allclose(script(torch.from_numpy(image)), read, atol=1e-5)
+            np.testing.assert_allclose(script(torch.from_numpy(image)), found, atol=1e-5)
 
 
 @pytest.mark.slow
-def test_onnx_takes_any_batch(
-    network: torch.nn.Module, weights: str, bundle: Path, tmp_path: Path
+def test_onnx_takes_what_the_network_takes(
+    network: torch.nn.Module, weights: str, bundle: Path, given: Input, tmp_path: Path
 ) -> None:
     exported = tmp_path / "model.onnx"
-    axes = {0: "batch"}
     onnx_export(
         "network_def",
         filepath=str(exported),
@@ -77,18 +108,18 @@ def test_onnx_takes_any_batch(
         meta_file=str(bundle / "configs" / "metadata.json"),
         config_file=config_files(bundle, "inference"),
         use_trace=True,
-        input_shape=[2, 3, 32, 32],
+        input_shape=list(given.shapes[1]),
         converter_kwargs={
             "input_names": ["image"],
             "output_names": ["pred"],
-            "dynamic_axes": {"image": axes, "pred": axes},
+            "dynamic_axes": {"image": given.axes, "pred": given.axes},
             "verify": True,
             "use_ort": True,
             "atol": 1e-4,  # MONAI's own bound is relative alone, which fails next to zero
         },
     )
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    for batch in BATCHES:
-        image, read = answers(network, batch)
+    for shape in given.shapes:
+        image, expected = answers(network, shape)
         (found,) = session.run(["pred"], {"image": image})
-        np.testing.assert_allclose(found, read, atol=1e-4)
+        np.testing.assert_allclose(found, expected, atol=1e-4)

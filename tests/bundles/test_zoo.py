@@ -1,4 +1,4 @@
-"""The rules of MONAI's model zoo: layout, metadata, ids, weights, model card."""
+"""Every bundle keeps the rules of MONAI's model zoo: layout, metadata, ids, weights, model card."""
 
 import ast
 import json
@@ -10,23 +10,49 @@ from pathlib import Path
 
 import pytest
 import torch
-from monai.bundle import ConfigParser, verify_metadata, verify_net_in_out
+from monai.bundle import verify_metadata, verify_net_in_out
 
-from lumbar_bundle.classes import CHANNELS, LEVELS
-from tests.bundles.lumbar_segmentation.workflows import config_files
+from tests.bundles.workflows import PACKAGES, config_files, read
+from tools import bundles
 
-SCHEMA = Path(__file__).parents[1] / "meta_schema_20240725.json"
+SCHEMA = Path(__file__).parent / "meta_schema_20240725.json"
 LARGEST_FILE_BYTES = 25_000_000
 INFERENCE_IDS = [
     *("bundle_root", "device", "network_def", "inferer", "output_dir"),
-    *("preprocessing", "postprocessing"),
+    *("preprocessing", "postprocessing", "image"),
+]
+#: What a bundle takes beside an image.
+MORE_INPUTS = {"bmd_regression": ["mask", "calibration_file"]}
+#: Bundle -> its weights files, relative to `models`, and the overlay that each belongs to.
+WEIGHTS = [
+    ("lumbar_segmentation", "model.pt", []),
+    ("bmd_regression", "model.pt", []),
+    ("bmd_regression", "model_internal_calibration.pt", ["internal_calibration"]),
 ]
 CARD_SECTIONS = [
     *("Data", "Performance", "System configuration", "Usage", "Limitations", "References"),
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(params=PACKAGES)
+def bundle(request: pytest.FixtureRequest) -> Path:
+    """Folder of a bundle."""
+    return load(request.param)
+
+
+def load(name: str) -> Path:
+    """Folder of a bundle, put on the path."""
+    bundles.module(name, PACKAGES[name].name)
+    return bundles.FOLDER / name
+
+
+@pytest.fixture
+def package(bundle: Path) -> Path:
+    """Folder of its package."""
+    return PACKAGES[bundle.name]
+
+
+@pytest.fixture
 def metadata(bundle: Path) -> dict:
     """The bundle's metadata."""
     return json.loads((bundle / "configs" / "metadata.json").read_text())
@@ -36,7 +62,12 @@ def metadata(bundle: Path) -> dict:
     "name",
     [
         *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml"),
-        *("configs/inference.yaml", "configs/evaluate.yaml", "models/model.pt"),
+        *(
+            "configs/inference.yaml",
+            "configs/evaluate.yaml",
+            "configs/paper.yaml",
+            "models/model.pt",
+        ),
         *("docs/README.md", "docs/data_license.txt"),
     ],
 )
@@ -96,10 +127,10 @@ def imported(folder: Path) -> set[str]:
     return names
 
 
-def test_all_that_is_imported_is_required(bundle: Path, metadata: dict) -> None:
+def test_all_that_is_imported_is_required(package: Path, metadata: dict) -> None:
     required = {"monai", "torch", "numpy", *map(str.lower, metadata["required_packages_version"])}
     packages = packages_distributions()
-    others = imported(bundle / "lumbar_bundle") - sys.stdlib_module_names - {"lumbar_bundle"}
+    others = imported(package) - sys.stdlib_module_names - {package.name}
     assert others >= {"monai", "torch", "numpy"}
     assert {
         name
@@ -108,22 +139,14 @@ def test_all_that_is_imported_is_required(bundle: Path, metadata: dict) -> None:
     } == set()
 
 
-def test_the_bundle_imports_nothing_of_the_repository(bundle: Path) -> None:
-    assert not imported(bundle / "lumbar_bundle") & {"tools", "tests", "bundles"}
+def test_the_bundle_imports_nothing_of_the_repository(package: Path) -> None:
+    assert not imported(package) & {"tools", "tests", "bundles"}
 
 
 def test_the_ids_of_inference_are_there(bundle: Path) -> None:
-    parser = ConfigParser()
-    parser.read_config(config_files(bundle, "inference"))
-    assert [name for name in [*INFERENCE_IDS, "image"] if name not in parser] == []
-
-
-def test_channels_are_named_as_the_code_names_them(metadata: dict) -> None:
-    formats = metadata["network_data_format"]
-    ids = {"0": "background"} | {str(value): name for name, value in LEVELS.items()}
-    assert formats["outputs"]["pred"]["channel_def"] == ids
-    assert formats["outputs"]["pred"]["num_channels"] == len(CHANNELS)
-    assert formats["post_processed_outputs"]["pred"]["channel_def"] == ids
+    parser = read(bundle, "inference")
+    wanted = INFERENCE_IDS + MORE_INPUTS.get(bundle.name, [])
+    assert [name for name in wanted if name not in parser] == []
 
 
 @pytest.mark.parametrize("name", ["train", "inference"])
@@ -137,17 +160,25 @@ def test_the_network_takes_and_gives_what_the_metadata_say(name: str, n: int, bu
         verify_net_in_out("network_def", meta_file=meta, config_file=files, **wrong)
 
 
-def test_the_shipped_weights_are_a_plain_half_precision_state(bundle: Path) -> None:
-    path = bundle / "models" / "model.pt"
+def test_all_weights_are_looked_at(bundle: Path) -> None:
+    shipped = {path.name for path in (bundle / "models").glob("*.pt")}
+    assert shipped == {file for name, file, _ in WEIGHTS if name == bundle.name}
+
+
+@pytest.mark.parametrize(("name", "file", "overlays"), WEIGHTS)
+def test_the_shipped_weights_are_a_plain_half_precision_state(
+    name: str, file: str, overlays: list[str]
+) -> None:
+    bundle = load(name)
+    path = bundle / "models" / file
     assert path.stat().st_size <= LARGEST_FILE_BYTES
     state = torch.load(path, map_location="cpu", weights_only=True)
     floating = {value.dtype for value in state.values() if value.is_floating_point()}
     assert floating == {torch.float16}
     assert all(torch.isfinite(value).all() for value in state.values())
-    for name in ("train", "inference"):
-        parser = ConfigParser()
-        parser.read_config(config_files(bundle, name))
-        parser.get_parsed_content("network_def").load_state_dict(state)  # strict
+    for config in ("train", "inference"):
+        network = read(bundle, config, *overlays).get_parsed_content("network_def")
+        network.load_state_dict(state)  # strict
 
 
 def test_logging_takes_standard_classes_and_literals(bundle: Path) -> None:
