@@ -20,8 +20,8 @@ HU_LINEAR = (
 PATCH = "The patch is a square in the middle of the body, parallel to the endplates."
 
 NETWORK = (
-    "The density that counts is the network's: it reads the patch in three slabs, dense foci "
-    "included, and was trained on computed phantoms. "
+    "The density that counts is the network's: it reads the patch in three slabs, without dense "
+    "foci, and was trained on computed phantoms. "
 )
 
 TISSUES = "What air, fat, muscle and blood read in the same scan corrects it. "

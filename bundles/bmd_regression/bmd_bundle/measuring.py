@@ -17,6 +17,7 @@ from monai.transforms import MapTransform
 from bmd_bundle import calibration_file, in_use
 from bmd_bundle.calibration import CalibrationError
 from bmd_bundle.common import CaseError
+from bmd_bundle.foci import without_foci
 from bmd_bundle.levels import LEVEL_IDS
 from bmd_bundle.patches import Patch, PatchError
 from bmd_bundle.transforms import TrabecularPatches
@@ -46,6 +47,7 @@ class MeasureLevelsd(MapTransform):
         kvp_key: Key of the tube voltage, kV; without it 120 is assumed, and intervals are wider.
         calibration: A scanner's or a site's calibration (`bmd_bundle.calibration_file`), or its
             file; None for the reference beam.
+        leave_out_foci: Whether dense foci in a patch get the mean of its other samples.
         **settings: Those of `TrabecularPatches`.
 
     Raises:
@@ -59,10 +61,12 @@ class MeasureLevelsd(MapTransform):
         mask_key: str = "mask",
         kvp_key: str = "kvp",
         calibration: str | calibration_file.Given | None = None,
+        leave_out_foci: bool = True,
         **settings: Any,
     ) -> None:
         super().__init__(keys)
         self.mask_key, self.kvp_key = mask_key, kvp_key
+        self.leave_out_foci = leave_out_foci
         self.given = calibration_file.given(calibration or None)
         self.patches = TrabecularPatches(**settings)
 
@@ -84,7 +88,8 @@ class MeasureLevelsd(MapTransform):
             elif isinstance(patch, Patch) and used:
                 reasons[level] = ""
                 numbers[row] = _numbers(patch, used)
-                stack.append(used.line.to_reference(patch.hu)[None].astype(np.float32))
+                hu = without_foci(patch) if self.leave_out_foci else patch.hu
+                stack.append(used.line.to_reference(hu)[None].astype(np.float32))
             elif patch is None:
                 reasons[level] = WRONG_KVP
         return changed | {

@@ -11,6 +11,7 @@ they are marked and left out of its mean.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,14 +90,17 @@ def read(
     )
 
 
-def dense_foci(hu: np.ndarray, where: np.ndarray) -> np.ndarray:
+def dense_foci(
+    hu: np.ndarray, where: np.ndarray, spacing_mm: Sequence[float] = (STEP_MM,) * 3
+) -> np.ndarray:
     """Mark dense foci in trabecular bone.
 
     The rule is relative to the median, so an offset of the HU changes nothing.
 
     Args:
-        hu: HU on a grid of `STEP_MM`, [U, V, W].
+        hu: HU on a grid, [U, V, W].
         where: The trabecular bone on it, bool, same shape.
+        spacing_mm: The grid's steps, mm.
 
     Returns:
         Where dense foci are, bool, same shape.
@@ -108,5 +112,5 @@ def dense_foci(hu: np.ndarray, where: np.ndarray) -> np.ndarray:
     if not seeds.any():
         return seeds
     high = where & (hu > median + REACH_SPREADS * spread)
-    near = ndimage.distance_transform_edt(~seeds, sampling=STEP_MM) <= REACH_MM
+    near = ndimage.distance_transform_edt(~seeds, sampling=spacing_mm) <= REACH_MM
     return ndimage.binary_propagation(seeds, mask=high & near)
