@@ -10,7 +10,14 @@ import numpy as np
 
 from tools import bundles
 from tools.phantom.checks.patches.reading import BUNDLE
-from tools.phantom.checks.patches.tiers import calibrations, draws, readings, scoring, tables
+from tools.phantom.checks.patches.tiers import (
+    calibrations,
+    draws,
+    readings,
+    scoring,
+    tables,
+    trained_on,
+)
 from tools.phantom.checks.patches.tiers.cohort import Cohort
 from tools.phantom.checks.patches.tiers.networks import Network
 from tools.phantom.checks.patches.tiers.readings import HU_LINEAR, Values
@@ -27,12 +34,14 @@ class Found:
         counts: What they rest on.
         calibrations: Scanner -> tier -> what was fitted, as JSON holds it.
         notes: What a reader must know, one sentence each.
+        other_line: Line of the patients of `trained_on.SCANNER`, once they were read.
     """
 
     numbers: dict[Key, Numbers] = field(default_factory=dict)
     counts: dict[Key, dict[str, Any]] = field(default_factory=dict)
     calibrations: dict[str, dict[str, Any]] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    other_line: trained_on.Line | None = None
 
 
 def measure(
@@ -98,6 +107,10 @@ def measure(
             f"reading {fit.correction.intercept:+.1f} {tables.UNIT}, from "
             f"{fit.correction.n} patients; {fit.content['correction']['why']}; {over.in_words()}."
         )
+    if scanner == trained_on.SCANNER:
+        found.other_line = trained_on.fit(patients)
+    elif found.other_line is not None:
+        keep(HU_LINEAR, trained_on.TIER, trained_on.read(patients, found.other_line), everyone)
     found.numbers[scanner, IDEAL, ""] = {
         "fat": scoring.fat(patients, patients.qct_ha, everyone, seed)
     }

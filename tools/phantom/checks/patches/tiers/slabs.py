@@ -4,10 +4,11 @@
 
 The bundle averages a thick slice over some planes within it (`bmd_bundle.layout.planes_of`); each
 is interpolated here between the two planes of the bench about it. Four things stay different from
-the bundle: dense foci are not left out; the bench has interpolated the scan once already; where a body is too
-low for the whole height the bundle shrinks step and thickness; and where it is narrow above or
-below, the bundle's square may lie some 0.5 mm from that of the bench, which was placed for thin
-slices. The second moves a level's mean by less than 0.3 HU, the last two in small bodies by up to 2.
+the bundle: dense foci are not left out; the bench has interpolated the scan once already; where a
+body is too low for the whole height the bundle shrinks step and thickness; and where it is narrow
+above or below, the bundle's square may lie some 0.5 mm from that of the bench, which was placed for
+thin slices. The second moves a level's mean by less than 0.3 HU, the last two in small bodies by up
+to 2.
 """
 
 from __future__ import annotations

@@ -20,6 +20,7 @@ IDEAL = "qct"
 """The ideal QCT as a reading of the table of the fat error."""
 
 TIERS = {"T0": "blind: the reference line at the header's voltage",
+         "A": "least squares line of the patients of scanner A: what blind readings compete with",
          "T1": "line of one scan of the ESP-like object with its large ring",
          "T2": "correction from patients with QCT, scored on the others"}  # fmt: skip
 """Tier -> what is known of the scanner."""

@@ -73,6 +73,10 @@ def test_what_is_known_of_a_scanner_takes_its_error_away(
     assert command.main([str(bench), str(out), "--scanner", "A,C"]) == 0
     found = biases(out)
     noise = 0.6  # four standard errors of 237 levels with 4 HU of noise each
+    # The line of A's patients carries C's whole offset; A itself is not scored with it.
+    offset = (OFFSET_HU["C"] - OFFSET_HU["A"]) / SLOPE
+    assert found["C", "hu_linear", "A"] == pytest.approx(offset, abs=noise)
+    assert ("A", "hu_linear", "A") not in found
     for scanner in "AC":
         error = OFFSET_HU[scanner] / SLOPE
         for reading, own in (("hu_linear", 0.0), ("cnn", CNN_BIAS)):
@@ -100,7 +104,9 @@ def test_what_is_known_of_a_scanner_takes_its_error_away(
     assert "internal calibration is left out: its weights are missing" in page
     shown = capsys.readouterr().out
     assert shown.startswith("phantom results")
-    assert shown.count("\n| ") == 13  # the head, and two scanners in two readings in three tiers
+    assert (
+        shown.count("\n| ") == 14
+    )  # the head, two readings of two scanners in three tiers, A's line
 
 
 def test_pairs_are_drawn_by_the_seed(bench: Path) -> None:
