@@ -8,20 +8,22 @@ A datalist of `bmd_regression` and a cohort's `truth.json` are read as well.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from tools import bundles, segmentation
+from tools import bundles
 from tools.calibration import cells
+from tools.evaluate import references as evaluation
 from tools.options import nearest
 
 Key = tuple[str, str]
 """Case and level; "" for a mean over levels."""
 
-MINERALS = ("HA", "K2HPO4")
+HA = "HA"
+MINERALS = (HA, "K2HPO4")
 
 
 class Reference(NamedTuple):
@@ -88,40 +90,9 @@ def _of_table(path: Path) -> Iterator[tuple[Key, Reference]]:
 
 
 def _of_json(path: Path) -> Iterator[tuple[Key, Reference]]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path}: is no JSON ({error})") from None
-    if not isinstance(content, dict):
-        raise ValueError(f"{path}: is neither a datalist nor a truth.json")
-    cases = content.get("cases")
-    if isinstance(cases, dict):
-        yield from _of_truth(path, cases)
-        return
-    for records in content.values():
-        for record in records if isinstance(records, list) else ():
-            if isinstance(record, dict) and isinstance(record.get("bmd"), dict):
-                yield from _of_record(path, record)
-
-
-def _of_truth(path: Path, cases: Mapping[str, Any]) -> Iterator[tuple[Key, Reference]]:
-    for case, truth in cases.items():
-        for level, known in truth.get("levels", {}).items():
-            value = known.get("qct_ha_mg_cm3")
+    """Read a datalist or a cohort's truth; a case that has several names stands under each."""
+    for case in evaluation.read(path, density=True).cases:
+        for name, (level, value) in product(sorted(case.names), case.density.items()):
             if value is not None:
-                yield (case, level), Reference.of(f"{path.name}: {case}", float(value), "HA")
-
-
-def _of_record(path: Path, record: Mapping[str, Any]) -> Iterator[tuple[Key, Reference]]:
-    naming = bundles.module(segmentation.NAME, "lumbar_bundle.common")
-    image = path.parent / str(record.get("image"))
-    case = naming.case_name(image)
-    where = f"{path.name}: {case}"
-    if record.get("reference") != "QCT":
-        raise ValueError(f"{where}: reference is {record.get('reference')!r}; only QCT is mg/cm³")
-    patient = record.get("patient_id")
-    for level, value in record["bmd"].items():
-        if value is not None:
-            made = Reference.of(where, float(value), str(record.get("mineral")),
-                                None if patient is None else str(patient))  # fmt: skip
-            yield (case, level), made
+                made = Reference.of(f"{path.name}: {name}", value, HA, case.patient)
+                yield (name, level), made._replace(mineral=case.mineral or HA)

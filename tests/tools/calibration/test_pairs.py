@@ -1,11 +1,13 @@
 """Pairs of a site: what is read of a table, what is left out, and what makes no calibration."""
 
+import hashlib
 import json
 
 import numpy as np
 import pytest
 
 from tests.tools.calibration.tables import drawn, rows, write
+from tests.tools.evaluate import made_up
 from tools.calibration import pairs, references
 from tools.calibration.references import Reference
 
@@ -199,6 +201,7 @@ def test_results_of_screen_need_references(tmp_path, lines):
 RECORD = {
     "image": "images/A1.nii.gz",
     "bmd": {"L1": 100.0, "L2": None},
+    "unit": "mg/cm3",
     "mineral": "K2HPO4",
     "reference": "QCT",
     "patient_id": 7,
@@ -220,22 +223,31 @@ def test_references_are_read_from_a_table_or_a_datalist(tmp_path, name, content)
 
 
 def test_references_are_read_from_a_cohorts_truth(tmp_path):
-    levels = {"L1": {"qct_ha_mg_cm3": 98.5}, "L2": {"qct_ha_mg_cm3": None}}
-    (tmp_path / "truth.json").write_text(
-        json.dumps({"seed": 1, "cases": {"A1": {"levels": levels}}})
-    )
-    assert references.read(tmp_path / "truth.json") == {("A1", "L1"): Reference(98.5, "HA")}
+    """A series stands under the name that `screen` gives it, too."""
+    truth = made_up.cohort(1, scanners="A")
+    case = truth["cases"]["A0001"] | {"dicom": {"series_uid": "1.2.3"}}
+    truth["cases"]["A0001"] = case
+    made_up.write_json(tmp_path / "truth.json", truth)
+    found = references.read(tmp_path / "truth.json")
+    expected = {
+        level: Reference(known["qct_ha_mg_cm3"], "HA", case["patient_id"])
+        for level, known in case["levels"].items()
+    }
+    series = "series-" + hashlib.sha256(b"1.2.3").hexdigest()[:10]
+    assert found == {
+        (name, level): one for name in ("A0001", series) for level, one in expected.items()
+    }
 
 
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [
-        ("r.json", "{", "is no JSON"),
-        ("r.json", "[]", "neither a datalist nor a truth.json"),
-        ("r.json", "{}", "holds no reference density"),
-        ("r.json", json.dumps({"t": [RECORD | {"reference": "DXA"}]}), "only QCT is mg/cm³"),
-        ("r.json", json.dumps({"t": [RECORD | {"mineral": None}]}), "mineral 'None' is neither"),
-        ("r.json", json.dumps({"t": [RECORD, RECORD]}), "A1 L1 has two references"),
+        ("r.json", "{", "cannot be read as JSON"),
+        ("r.json", "[]", "give truth.json or a datalist"),
+        ("r.json", "{}", "nor a datalist with records"),
+        ("r.json", json.dumps({"t": [RECORD | {"reference": "DXA"}]}), "areal density does"),
+        ("r.json", json.dumps({"t": [RECORD | {"mineral": None}]}), "the mineral None; say HA"),
+        ("r.json", json.dumps({"t": [RECORD, RECORD]}), "case A1 stands there twice"),
         ("r.csv", "case,reference\nA,1\n", "no column 'reference_mg_cm3'; did you mean"),
         ("r.csv", "case,reference_mg_cm3,mineral\nA,x,HA\n", "not a number such as"),
     ],
