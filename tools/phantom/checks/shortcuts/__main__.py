@@ -7,7 +7,8 @@ Scores classifiers on what is known of a scan without looking at it, and a small
 whose vertebrae are covered: both should guess (AUC 0.5). Scored apart is what counting levels and
 measuring angles tells, and what the network sees with the bodies alone covered: arches and
 processes ride on the bodies, and move when these break. The same network has to find fractures in
-plain sight, or its guesses mean nothing. Writes `shortcuts.json` with 95 % intervals.
+plain sight, or its guesses mean nothing; told only who is fractured, not where, it finds next to
+nothing, which is the weaker test. Writes `shortcuts.json` with 95 % intervals.
 """
 
 from __future__ import annotations
@@ -101,6 +102,10 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
     }
     if looks:
         rows = np.stack([look.rows for look in looks])
+        everywhere = np.broadcast_to(labels[:, None] > 0, rows.shape).copy()
+        covered = np.stack([look.covered for look in looks])
+        scores = network.scores(covered, everywhere, labels, folds, seed)
+        found["network told who alone, bodies covered"] = auc(labels, scores)
         for question, pictures in (
             ("vertebrae covered", [look.without for look in looks]),
             ("bodies covered", [look.covered for look in looks]),
