@@ -14,7 +14,6 @@ from pydicom.sr.coding import Code
 
 from tools.levels import SNOMED_CODES
 from tools.report import words
-from tools.screen.dicom.uids import derived_uid
 from tools.screen.gate import CODES
 
 SCHEME = "99OSTEOCT"
@@ -25,15 +24,12 @@ MANUFACTURER, MODEL = "OsteoCT", "OsteoCT screen"
 
 def scheme() -> CodingSchemeIdentificationItem:
     """Declare the private scheme, for the Coding Scheme Identification Sequence."""
-    item = CodingSchemeIdentificationItem(
+    return CodingSchemeIdentificationItem(
         SCHEME,
         name="OsteoCT codes for opportunistic bone density",
         version="1",
         responsible_organization=MANUFACTURER,
     )
-    # highdicom takes a UID for registered schemes only; a private one may state its own.
-    item.CodingSchemeUID = derived_uid("coding scheme", SCHEME)
-    return item
 
 
 def _own(pairs: Iterable[tuple[str, str]]) -> MappingProxyType[str, Code]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 import pydicom
@@ -176,5 +176,7 @@ def _text(header: Dataset, tag: str) -> str:
     return text
 
 
-def _common() -> ModuleType | Any:
+@cache
+def _common() -> ModuleType:
+    """How the bundle reads slices: what it takes for empty, malformed or uneven holds here too."""
     return bundles.module(segmentation.NAME, "lumbar_bundle.common")
