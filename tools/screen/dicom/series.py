@@ -16,7 +16,7 @@ from types import ModuleType
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, SecondaryCaptureImageStorage
 from pydicom.valuerep import DSfloat
 
 from tools import bundles, segmentation
@@ -31,6 +31,9 @@ TAGS = (
     "LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod",
 )  # fmt: skip
 """Everything that is read of a slice, but for its pixels and the patient."""
+
+CLASSES = (CTImageStorage, SecondaryCaptureImageStorage)
+"""What a single slice of a CT can be; a damaged class is taken for the first."""
 
 SAME_PLANE = 0.25
 """Part of the distance between slices that a file may lie off the plane it stands for: steps may be
@@ -103,7 +106,8 @@ def _slice(path: Path, header: pydicom.FileDataset, uids: Mapping[str, str], sca
     """A slice without its pixels and without its patient."""
     made = Dataset()
     meta = str(header.file_meta.get("MediaStorageSOPClassUID", "") or "")
-    made.SOPClassUID = _text(header, "SOPClassUID") or meta or CTImageStorage
+    stated = (_text(header, "SOPClassUID"), meta)
+    made.SOPClassUID = next((uid for uid in stated if uid in CLASSES), CTImageStorage)
     made.SOPInstanceUID = _instance(path, header)
     for tag, uid in uids.items():
         setattr(made, tag, uid)

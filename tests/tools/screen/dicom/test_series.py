@@ -11,6 +11,7 @@ from monai.data import MetaTensor
 
 from tests.programs import judged
 from tests.tools.screen.dicom import made
+from tests.tools.screen.dicom.reading import same_places
 from tools.screen.dicom import series
 
 
@@ -148,9 +149,38 @@ def test_illegal_uids_are_referenced_as_they_are(one):
     assert {file.StudyInstanceUID for file in files.values()} == {illegal}
 
 
+@pytest.mark.parametrize("uid", ["1.2.840.10008.5.1.4.1.1.99", "1.2.840.10008.1.2.1", "x"])
+def test_a_damaged_class_is_taken_for_ct(uid, one):
+    """Symptom: KeyError in highdicom."""
+    with pydicom.config.disable_value_validation():
+        changed(one.case.paths[0], SOPClassUID=uid)
+    files = made.written(one, made.outlines(one))
+    assert len(evidence(files["report.dcm"])) == 6
+
+
 def test_lossy_compression_of_the_source_is_told(one):
     for path in one.case.paths:
         changed(path, LossyImageCompression="01", LossyImageCompressionRatio=10)
     segmentation = made.written(one, made.outlines(one))["segmentation.dcm"]
     assert segmentation.LossyImageCompression == "01"
     assert segmentation.LossyImageCompressionRatio == 10
+
+
+@pytest.mark.realdata
+def test_outlines_on_the_real_series(shared_data, tmp_path):
+    """JPEG 2000 slices that overlap, every UID but that of the frame of reference empty."""
+    folder = shared_data / "upper_abdomen_dicom"
+    if not folder.is_dir():
+        pytest.skip("upper_abdomen_dicom is absent")
+    one = made.read(folder)
+    labels = made.outlines(one)
+    files = made.written(one, labels)
+    segmentation = files["segmentation.dcm"]
+    for number, label in enumerate((1, 2, 4), start=1):
+        assert same_places(segmentation, number, labels == label, one.affine)
+    measures = segmentation.SharedFunctionalGroupsSequence[0].PixelMeasuresSequence[0]
+    assert (measures.SliceThickness, measures.SpacingBetweenSlices) == (3, 2)
+    paths = made.place(files, tmp_path / "objects")
+    for path in paths:
+        assert "Error" not in judged("dciodvfy", [path])
+    assert "Error" not in judged("dcentvfy", paths)
