@@ -44,14 +44,14 @@ def write(
     Raises:
         OSError: If a slice cannot be read again.
     """
-    source = series.read(scan, keep_identity)
-    problem = segmentation.problem(labels, source)
-    if problem is not None:
-        logger.warning("%s: no %s, as %s", content["case"], DICOM_SEGMENTATION, problem)
     made: dict[str, SOPClass] = {}
+    outlines = None
     # What is referenced is written as the source writes it, legal or not.
     with pydicom.config.disable_value_validation():
-        outlines = None
+        source = series.read(scan, keep_identity)
+        problem = segmentation.problem(labels, source)
+        if problem is not None:
+            logger.warning("%s: no %s, as %s", content["case"], DICOM_SEGMENTATION, problem)
         if labels.any() and problem is None:
             outlines = segmentation.build(labels, source, content["software"])
             made[DICOM_SEGMENTATION] = outlines

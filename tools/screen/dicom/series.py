@@ -105,8 +105,8 @@ def _instance(path: Path, header: pydicom.FileDataset) -> str:
 def _slice(path: Path, header: pydicom.FileDataset, uids: Mapping[str, str], scan: Scan) -> Dataset:
     """A slice without its pixels and without its patient."""
     made = Dataset()
-    meta = str(header.file_meta.get("MediaStorageSOPClassUID", "") or "")
-    stated = (_text(header, "SOPClassUID"), meta)
+    meta = header.file_meta
+    stated = (_text(header, "SOPClassUID"), _text(meta, "MediaStorageSOPClassUID"))
     made.SOPClassUID = next((uid for uid in stated if uid in CLASSES), CTImageStorage)
     made.SOPInstanceUID = _instance(path, header)
     for tag, uid in uids.items():
@@ -123,7 +123,7 @@ def _slice(path: Path, header: pydicom.FileDataset, uids: Mapping[str, str], sca
         numbers = _common().tag_numbers(header, tag, count)
         if numbers is not None:
             setattr(made, tag, [DSfloat(float(one), auto_format=True) for one in numbers])
-    thickness = _positive(header) or float(np.linalg.norm(scan.affine[:3, 2]))
+    thickness = _thickness_mm(header) or float(np.linalg.norm(scan.affine[:3, 2]))
     made.SliceThickness = DSfloat(thickness, auto_format=True)
     if _text(header, "LossyImageCompression") == "01":
         for tag in TAGS[-3:]:
@@ -132,10 +132,10 @@ def _slice(path: Path, header: pydicom.FileDataset, uids: Mapping[str, str], sca
     return made
 
 
-def _positive(header: Dataset) -> float | None:
+def _thickness_mm(header: Dataset) -> float | None:
     try:
-        value = float(header.get("SliceThickness") or 0)
-    except (TypeError, ValueError):
+        value = float(_text(header, "SliceThickness") or 0)
+    except ValueError:
         return None
     return value if np.isfinite(value) and value > 0 else None
 
@@ -146,8 +146,10 @@ def _plane(header: Dataset, scan: Scan) -> int | None:
     position = common.tag_numbers(header, "ImagePositionPatient", 3)
     orientation = common.tag_numbers(header, "ImageOrientationPatient", 6)
     spacing = common.tag_numbers(header, "PixelSpacing", 2)
-    size = (header.get("Columns"), header.get("Rows"))
-    if position is None or orientation is None or spacing is None or size != scan.hu.shape[:2]:
+    size = (_text(header, "Columns"), _text(header, "Rows"))
+    if position is None or orientation is None or spacing is None:
+        return None
+    if size != tuple(map(str, scan.hu.shape[:2])):
         return None
     to_lps = common.LPS_TO_RAS[:3, :3]
     axes = to_lps @ scan.affine[:3, :3]
