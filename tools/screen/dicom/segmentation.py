@@ -69,10 +69,9 @@ def build(labels: np.ndarray, source: Source, software: Mapping[str, Any]) -> Se
     planes = np.flatnonzero(labels.any(axis=(0, 1)))
     used = [index for index in source.planes if planes[0] <= index <= planes[-1]]
     segments = numbers(labels)
-    # As slices are stored: [slice, row, column], each level by its segment's number.
-    stored = np.zeros((len(used), labels.shape[1], labels.shape[0]), np.uint8)
-    for name, number in segments.items():
-        stored[np.moveaxis(labels[:, :, used], (2, 1, 0), (0, 1, 2)) == LABEL_IDS[name]] = number
+    number_of = np.zeros(labels.max() + 1, np.uint8)
+    number_of[[LABEL_IDS[name] for name in segments]] = list(segments.values())
+    stored = number_of[labels[:, :, used].T]  # [slice, row, column], as slices are stored
     weights = software["weights"][segmentation.NAME]
     algorithm = highdicom.AlgorithmIdentificationSequence(
         name=f"{own.MANUFACTURER} {segmentation.NAME}",
