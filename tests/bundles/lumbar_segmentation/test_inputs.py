@@ -191,8 +191,8 @@ def test_the_objects_of_a_screened_series_are_no_input(tmp_path: Path) -> None:
     """Symptom: another run's segmentation.dcm and report.dcm became cases that failed."""
     write_series(tmp_path / "scan", body())
     old = tmp_path / "old" / "series-1"
-    for name in ("segmentation.dcm", "report.dcm"):
-        write_slice(old / name, body()[0], name, (0, 0, 0))
+    for name, uid in (("segmentation.dcm", "1.2.8"), ("report.dcm", "1.2.9")):
+        write_slice(old / name, body()[0], uid, (0, 0, 0))
     assert len(find_cases(tmp_path)) == 3
     (old / "case.json").write_text("{}")
     assert len(find_cases(tmp_path)) == 1
