@@ -7,7 +7,7 @@ from importlib.metadata import version
 
 from tools import __version__
 
-PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "nibabel")
+PACKAGES = ("torch", "monai", "pytorch-ignite", "numpy", "scipy", "nibabel", "pydicom", "highdicom")
 
 
 def describe() -> dict[str, str]:

@@ -70,8 +70,10 @@ def _measure(
     content = assemble.report(scan, found, settings, segmentation, reading)
     begin = time.perf_counter()
     figures = pictures.draw(content, scan.hu, scan.affine, found.labels, _views(found), found.chain)
+    objects = _dicom(scan, found, content, settings)
     try:
         save_nifti(folder / folders.SEGMENTATION, found.labels, scan.affine)
+        folders.write(folder, objects)
         folders.write(folder, {f"{name}.png": figure.png for name, figure in figures.items()})
         content["timing_s"]["write"] = round(time.perf_counter() - begin, assemble.DECIMALS)
         schema.validate(content)
@@ -81,6 +83,17 @@ def _measure(
         raise _OutputError from error
     status, reason = _status(content)
     return Outcome(case.name, case.source, status, reason, content["timing_s"])
+
+
+def _dicom(
+    scan: scans.Scan, found: chain.Findings, content: Mapping[str, Any], settings: Settings
+) -> dict[str, bytes]:
+    """The DICOM objects of a series; none for a NIfTI file, which has nothing to refer to."""
+    if scan.case.kind != "dicom":
+        return {}
+    from tools.screen.dicom import objects  # highdicom is loaded for DICOM input only
+
+    return objects.write(scan, found.labels, content, settings.keep_identity)
 
 
 def _views(found: chain.Findings) -> list[pictures.PatchView]:

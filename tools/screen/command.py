@@ -45,15 +45,16 @@ def screen(
     kvp: float | None = None,
     allow_contrast: bool = False,
     calibration: Path | None = None,
+    keep_identity: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Measure bone density in CTs and write a report for each.
 
     Finds and names L1 to L4, measures the trabecular bone of each, and writes to OUT/CASE:
     report.html to read, report.json for programs, segmentation.nii.gz on the CT's own grid, and
-    pictures. OUT/results.csv has a row for every level, OUT/run.json an entry for every input,
-    earlier runs into OUT included. What cannot be measured is refused with a reason. Research use
-    only.
+    pictures; of a DICOM series also segmentation.dcm (SEG) and report.dcm (SR) for an archive.
+    OUT/results.csv has a row for every level, OUT/run.json an entry for every input, earlier runs
+    into OUT included. What cannot be measured is refused with a reason. Research use only.
 
     Args:
         input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line
@@ -66,6 +67,9 @@ def screen(
         calibration: File of a scanner's or a site's calibration, as `calibrate` and `recalibrate`
             write it; without it the physical reference is used. Scans of another tube voltage than
             its own are refused.
+        keep_identity: Copy into the two DICOM objects also what a source says of its patient
+            beyond what the standard demands there, such as age and issuer of the patient's
+            number. No other file ever names a patient.
         overwrite: Measure again what is finished.
 
     Raises:
@@ -87,6 +91,7 @@ def screen(
         kvp=kvp,
         allow_contrast=allow_contrast,
         calibration=None if calibration is None else read_calibration(calibration),
+        keep_identity=keep_identity,
     )
     # Missing or damaged weights are no case's fault, and empty no finished folder.
     settings.segmentation()

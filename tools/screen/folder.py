@@ -19,6 +19,9 @@ from tools.levels import MEASURED_LEVELS
 RECORD, REPORT, PAGE, SEGMENTATION = (
     "case.json", "report.json", "report.html", "segmentation.nii.gz"
 )  # fmt: skip
+DICOM_SEGMENTATION, DICOM_REPORT = "segmentation.dcm", "report.dcm"
+"""What cases of DICOM input have besides."""
+
 PICTURES = frozenset(
     f"{stem}.png"
     for stem in ("sagittal", "sagittal_levels", *(f"axial_{name}" for name in MEASURED_LEVELS))
@@ -105,7 +108,7 @@ def prepare(folder: Path) -> None:
 
 
 def _is_own(name: str) -> bool:
-    known = {RECORD, REPORT, PAGE, SEGMENTATION, *PICTURES}
+    known = {RECORD, REPORT, PAGE, SEGMENTATION, DICOM_SEGMENTATION, DICOM_REPORT, *PICTURES}
     return name in known or name.startswith(".part-")
 
 

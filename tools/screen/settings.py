@@ -34,12 +34,14 @@ class Settings:
         kvp: Tube voltage of scans that do not say it, kV; None: 120 is assumed.
         allow_contrast: Whether contrast-enhanced scans get a density.
         calibration: Text of the calibration's file; None for the physical reference.
+        keep_identity: Whether DICOM objects hold optional attributes of the patient too.
     """
 
     device: str = "auto"
     kvp: float | None = None
     allow_contrast: bool = False
     calibration: str | None = None
+    keep_identity: bool = False
 
     def read_calibration(self) -> Any:
         """The calibration that the file holds; None for none."""

@@ -1260,6 +1260,8 @@ SEGMENTATION_ENDING = "_seg.nii.gz"
 LEVELS_ENDING = "_levels.json"
 #: The label map in a case's folder of `python -m tools screen`, and the record beside it.
 SCREENED = ("segmentation.nii.gz", "case.json")
+#: Its DICOM objects there, where the input was DICOM.
+SCREENED_OBJECTS = ("segmentation.dcm", "report.dcm")
 #: Endings of lists of paths.
 LIST_ENDINGS = (".txt",)
 
@@ -1501,7 +1503,7 @@ def _is_result(file: Path, results: Path | None) -> bool:
     """Tell whether an earlier run wrote this file."""
     if results is not None and results in (place := file.parent.resolve(), *place.parents):
         return True
-    if file.name == SCREENED[0]:
+    if file.name in (SCREENED[0], *SCREENED_OBJECTS):
         return file.with_name(SCREENED[1]).exists()
     if not file.name.endswith(SEGMENTATION_ENDING):
         return False

@@ -14,6 +14,7 @@ from lumbar_bundle.loading import LoadImageCT
 from tests.bundles.lumbar_segmentation.dicom_files import (
     body,
     write_series,
+    write_slice,
 )
 from tests.bundles.lumbar_segmentation.nifti_files import write_nifti
 
@@ -184,6 +185,17 @@ def test_the_label_map_of_a_screened_case_is_no_ct(tmp_path: Path) -> None:
     write_nifti(tmp_path / "old" / "ct" / "segmentation.nii.gz")
     (tmp_path / "old" / "ct" / "case.json").write_text("{}")
     assert names(find_cases(tmp_path)) == ["ct"]
+
+
+def test_the_objects_of_a_screened_series_are_no_input(tmp_path: Path) -> None:
+    """Symptom: another run's segmentation.dcm and report.dcm became cases that failed."""
+    write_series(tmp_path / "scan", body())
+    old = tmp_path / "old" / "series-1"
+    for name, uid in (("segmentation.dcm", "1.2.8"), ("report.dcm", "1.2.9")):
+        write_slice(old / name, body()[0], uid, (0, 0, 0))
+    assert len(find_cases(tmp_path)) == 3
+    (old / "case.json").write_text("{}")
+    assert len(find_cases(tmp_path)) == 1
 
 
 def test_input_and_results_in_one_folder_are_told(

@@ -32,6 +32,7 @@ def mark(path, **options):
         "tools/report/minerals.py",
         "tools/report/report.css",
         "tools/report/report.schema.json",
+        "tools/screen/dicom/report.py",
         "tools/screen/gate.py",
         "bundles/bmd_regression/bmd_bundle/calibration.py",
         "bundles/lumbar_segmentation/lumbar_bundle/naming.py",
@@ -85,6 +86,7 @@ def test_another_size_time_or_option_is_another_fingerprint(scan):
     assert mark(scan, kvp=100.0) != before
     assert mark(scan, allow_contrast=True) != before
     assert mark(scan, calibration="{}") != before
+    assert mark(scan, keep_identity=True) != before
     time = scan.stat().st_mtime_ns
     os.utime(scan, ns=(time, time + 1))
     touched = mark(scan)

@@ -1,12 +1,10 @@
 """Tags of a series, and the programs that judge them."""
 
-import shutil
-import subprocess
-
 import numpy as np
 import pydicom
 import pytest
 
+from tests.programs import judged
 from tests.tools.phantom.dicom import volumes
 from tools.phantom.dicom.contrast import is_enhanced
 from tools.phantom.dicom.geometry import planes
@@ -73,13 +71,6 @@ def test_contrast_is_what_the_truth_says(truth, enhanced):
 def test_contrast_agent_is_absent_unless_given():
     assert "ContrastBolusAgent" not in header()
     assert header(contrast="portal").ContrastBolusAgent == "APPLIED"
-
-
-def judged(program, paths):
-    if shutil.which(program) is None:
-        pytest.skip(f"{program} (dicom3tools) is not installed")
-    run = subprocess.run([program, *map(str, paths)], capture_output=True, text=True, check=False)
-    return run.stdout + run.stderr
 
 
 CASES = {
