@@ -98,9 +98,7 @@ def measure(
             found.notes.append(f"{scanner}, T2, {name}: left out, no correction ({error}).")
             continue
         keep(reading, "T2", site.corrected(fit), ~paired)
-        over = draws.repeat(
-            patients, lambda chosen, site=site: site.corrected(site.fit(chosen)), seeds
-        )
+        over = draws.repeat(patients, site.corrected_by, seeds)
         fitted["T2"][reading] = dict(fit.content) | {"draws": over.as_dict()}
         found.notes.append(
             f"{scanner}, T2, {name}: density = {fit.correction.slope:.3f} × "
@@ -137,6 +135,10 @@ class _Site:
     def fit(self, chosen: np.ndarray) -> calibrations.Site:
         """Fit the correction to the patients chosen, bool [N]; ValueError where there is none."""
         return calibrations.of_pairs(self.patients, self.density, chosen, self.reading, self.sha256)
+
+    def corrected_by(self, chosen: np.ndarray) -> Values:
+        """What is read of all of them once the chosen ones corrected it; ValueError as of `fit`."""
+        return self.corrected(self.fit(chosen))
 
     def corrected(self, fit: calibrations.Site) -> Values:
         """What is read of all of them with that correction."""
