@@ -50,8 +50,9 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import CheckpointLoader, StatsHandler, TensorBoardHandler
 from monai.transforms import LoadImaged, MapTransform, Randomizable, Transform
 from monai.utils import string_list_all_gather
+from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
-from pydicom.uid import CTImageStorage
+from pydicom.uid import CTImageStorage, JPEGTransferSyntaxes
 
 logger = logging.getLogger(__name__)
 
@@ -916,6 +917,8 @@ UNEVEN_RATIO = 0.1
 BESIDE_PIXELS = 0.5
 #: Units of rescaled values that are HU; US (unspecified) is what older scanners write.
 HU_TYPES = ("", "HU", "US", "HU_MOD")
+#: First byte of a mark in a JPEG picture, and second ones of those that begin a frame.
+JPEG_MARK, JPEG_FRAMES = 0xFF, frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: What is wrong with a file whose tags cannot be decoded.
 HARMED = "its header is damaged"
 #: Thickness assumed for a single slice that states none, mm.
@@ -1086,8 +1089,12 @@ def _read_pixels(path: Path) -> np.ndarray:
         syntax = getattr(getattr(header.file_meta, "TransferSyntaxUID", None), "name", "unknown")
         slope = float(header.get("RescaleSlope") or 1.0)
         intercept = float(header.get("RescaleIntercept") or 0.0)
+        fits = _jpeg_fits(header)
     except DAMAGED as error:
         raise CaseError(path, HARMED, "copy it again from the archive") from error
+    if not fits:
+        problem = "its pixels are damaged (they are of another size than the header says)"
+        raise CaseError(path, problem, "copy it again from the archive")
     try:
         stored = header.pixel_array
     except (RuntimeError, NotImplementedError) as error:
@@ -1107,12 +1114,32 @@ def _read_pixels(path: Path) -> np.ndarray:
     return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
+def _jpeg_fits(header: pydicom.FileDataset) -> bool:
+    """Tell whether a JPEG picture is of the size that the header says; true for any other.
+
+    Decoders trust the picture's own frame header (ITU-T T.81, B.2.2), and a damaged one can end
+    the whole process.
+    """
+    if header.file_meta.get("TransferSyntaxUID") not in JPEGTransferSyntaxes:
+        return True
+    content = next(iter(generate_frames(header.PixelData, number_of_frames=1)))
+    place = 2  # behind the mark that begins a picture
+    while place + 10 <= len(content) and content[place] == JPEG_MARK:
+        kind, length = struct.unpack_from(">BH", content, place + 1)
+        if kind in JPEG_FRAMES:
+            bits, *size = struct.unpack_from(">BHHB", content, place + 4)
+            said = [header.Rows, header.Columns, header.get("SamplesPerPixel") or 1]
+            return size == said and bits <= header.BitsAllocated
+        place += 2 + length
+    return False
+
+
 def _single_thickness_mm(header: pydicom.Dataset) -> float:
     """Extent of a lone slice across its plane, mm."""
     for tag in ("SliceThickness", "SpacingBetweenSlices"):
         try:
             value = float(header.get(tag) or 0)
-        except (TypeError, ValueError):
+        except DAMAGED:
             continue
         if value > 0 and math.isfinite(value):
             return value
