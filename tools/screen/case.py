@@ -27,7 +27,7 @@ class _OutputError(Exception):
 
 
 def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint: str) -> Outcome:
-    """Measure one CT and write its folder.
+    """Measure one CT and write its folder; a series left out gets no more than its record.
 
     Args:
         case: The input.
@@ -44,6 +44,10 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
     """
     segmentation, density = settings.segmentation(), settings.density()
     folders.prepare(folder)
+    if case.left_out is not None:
+        outcome = Outcome(case.name, case.source, REFUSED, case.left_out)
+        folders.finish(folder, outcome, fingerprint, places.origin(case))
+        return outcome
     try:
         outcome = _measure(case, folder, settings, segmentation, density)
     except _OutputError as error:

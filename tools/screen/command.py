@@ -24,8 +24,8 @@ from tqdm import tqdm
 from tools import versions
 from tools.files import exclusive, write_content, write_json
 from tools.report import rows
+from tools.screen import choosing, places
 from tools.screen import folder as folders
-from tools.screen import places
 from tools.screen import scan as scans
 from tools.screen.case import screen_case
 from tools.screen.settings import Settings, fingerprint, read_calibration
@@ -33,6 +33,9 @@ from tools.screen.settings import Settings, fingerprint, read_calibration
 RUN_FILE, TABLE_FILE = scans.RUN_FILES
 
 NOT_REACHED = "not measured, as the run stopped before; give the same command again"
+
+MOST_TOLD = 20
+"""Series left out whose reason is printed."""
 
 LEAST_KVP, MOST_KVP = 40.0, 200.0
 """Tube voltages outside this are mistyped, kV."""
@@ -54,7 +57,10 @@ def screen(
     report.html to read, report.json for programs, segmentation.nii.gz on the CT's own grid, and
     pictures; of a DICOM series also segmentation.dcm (SEG) and report.dcm (SR) for an archive.
     OUT/results.csv has a row for every level, OUT/run.json an entry for every input, earlier runs
-    into OUT included. What cannot be measured is refused with a reason. Research use only.
+    into OUT included. What cannot be measured is refused with a reason. Of the DICOM series of a
+    study that show the same part of the body one is measured: calibrated beam before others, then
+    without contrast medium, axial, 120 kV, soft kernel, thin slices, long; the others are left out,
+    with the reason. Research use only.
 
     Args:
         input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line
@@ -181,6 +187,16 @@ def _tell(outcomes: Sequence[folders.Outcome], out: Path) -> None:
     reports = [out / outcome.case / folders.PAGE for outcome in outcomes]
     shown = [page for page in reports if page.is_file()]
     print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / TABLE_FILE}")
+    _tell_left_out(outcomes)
+
+
+def _tell_left_out(outcomes: Sequence[folders.Outcome]) -> None:
+    """Print why series of a study were not measured; of many only the first."""
+    told = [one for one in outcomes if (one.reason or "").startswith(choosing.LEFT_OUT)]
+    for outcome in told[:MOST_TOLD]:
+        print(f"{outcome.case} {outcome.reason}")
+    if len(told) > MOST_TOLD:
+        print(f"{len(told) - MOST_TOLD} more series are left out; run.json says why")
 
 
 def _summarize(outcomes: Sequence[folders.Outcome]) -> dict[str, int]:

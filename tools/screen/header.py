@@ -26,6 +26,9 @@ TAGS = (
     "FilterMaterial",
     "FilterType",
     "SliceThickness",
+    "SeriesDescription",
+    "DerivationDescription",
+    "ProtocolName",
 )
 
 WORDS_FOR_NO = frozenset(
@@ -49,8 +52,18 @@ OTHER_BEAMS = ("MONO", "VMI", "IODINE", "VNC", "VIRTUAL_NON", "EFF_Z", "ELECTRON
 """Words in a value of ImageType whose HU are those of no tube voltage: mono-energetic images (of so
 many keV), material maps, virtual unenhanced images, cone-beam CT."""
 
-TIN = "TIN"
+OTHER_BEAMS_SAID = re.compile(
+    r"\bMONO(E|\b|[ _-]?ENERG)|\bVMI\b|\d ?KEV\b|\bKEV ?\d|\bIODINE|\bVNC\b|VIRTUAL (NON|UNEN)"
+    r"|\bZ[ -]?EFF|\bEFF(ECTIVE)?[ _-]Z\b|ELECTRON DENSITY|\bCBCT\b|CONE[ -]?BEAM"
+)
+"""The same in the words of a series' description, in capitals, "_" read as a space: not every
+vendor says it in ImageType."""
+
+TIN = frozenset({"TIN", "SN"})
 """Filter material that hardens the beam so that no calibration by voltage holds."""
+
+TIN_SAID = re.compile(r"\bSN ?\d{2,3}\b|\bTIN[ -]?FILT")
+"""The same in the description of a series or a protocol: "Sn100" is 100 kV behind tin."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +125,12 @@ def merge(slices: Sequence[Header]) -> Header:
 
 def describe(dataset: pydicom.Dataset) -> Header:
     """Take from a data set what a measurement of density needs to know."""
+    voltages = list(dict.fromkeys(_values(dataset, "KVP")))
     return Header(
-        _positive(_value(dataset, "KVP")),
+        _positive(voltages[0]) if len(voltages) == 1 else None,
         "\\".join(_values(dataset, "ConvolutionKernel")) or None,
         _contrast(dataset),
-        _other_beam(dataset),
+        len(voltages) > 1 or _other_beam(dataset),
         _positive(_value(dataset, "SliceThickness")),
     )
 
@@ -134,7 +148,7 @@ def _value(dataset: pydicom.Dataset, keyword: str) -> Any:
     """Value of a tag; None where it is missing or malformed, such as letters for a number."""
     try:
         return dataset.get(keyword)
-    except (TypeError, ValueError):
+    except Exception:  # pydicom raises nearly anything for damaged bytes
         return None
 
 
@@ -172,5 +186,18 @@ def _other_beam(dataset: pydicom.Dataset) -> bool:
     kinds = [value.upper().replace(" ", "_") for value in _values(dataset, "ImageType")]
     if any(word in kind for kind in kinds for word in OTHER_BEAMS):
         return True
+    if OTHER_BEAMS_SAID.search(_said(dataset, "SeriesDescription", "DerivationDescription")):
+        return True
     filters = [*_values(dataset, "FilterMaterial"), *_values(dataset, "FilterType")]
-    return any(value.upper() == TIN for value in filters)
+    if any(value.upper() in TIN for value in filters):
+        return True
+    return TIN_SAID.search(_said(dataset, "SeriesDescription", "ProtocolName")) is not None
+
+
+def _said(dataset: pydicom.Dataset, *keywords: str) -> str:
+    """Values of free text, in capitals, with a space for "_"."""
+    return (
+        " ".join(text for each in keywords for text in _values(dataset, each))
+        .upper()
+        .replace("_", " ")
+    )

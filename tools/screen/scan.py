@@ -9,8 +9,11 @@ Reading is the segmentation bundle's own, so that both see the same volume.
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
-from collections.abc import Mapping
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -20,7 +23,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from tools import bundles, segmentation
-from tools.screen import header
+from tools.screen import choosing, header
 from tools.screen.header import Header
 
 RUN_FILES = ("run.json", "results.csv")
@@ -41,11 +44,13 @@ class Case:
         name: Of its folder among the results; names no patient.
         kind: "nifti" or "dicom".
         paths: Its file, or the files of a DICOM series.
+        left_out: Why it is not measured, where another series of its study is; else None.
     """
 
     name: str
     kind: str
     paths: tuple[Path, ...]
+    left_out: str | None = None
 
     @property
     def source(self) -> str:
@@ -83,7 +88,7 @@ class Scan:
 
 
 def find(given: str | Path, out: str | Path) -> list[Case]:
-    """List the cases of an input.
+    """List the cases of an input; series that another one of their study stands for say so.
 
     Args:
         given: NIfTI file, DICOM file or folder, pattern, or a text file with a path per line.
@@ -92,8 +97,9 @@ def find(given: str | Path, out: str | Path) -> list[Case]:
     Raises:
         ValueError: If there is nothing to read.
     """
-    found = _module("inputs").find_cases(str(given), out)
-    return [_case(item) for item in found]
+    with _quiet():
+        found = _module("inputs").find_cases(str(given), out)
+        return choosing.choose([_case(item) for item in found])
 
 
 def read(case: Case) -> Scan:
@@ -105,8 +111,9 @@ def read(case: Case) -> Scan:
     """
     loading = _module("loading")
     source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
-    image = loading.CheckCT()(loading.LoadImageCT()(source))
-    said = header.read(case.paths) if case.kind == "dicom" else Header()
+    with _quiet():
+        image = loading.CheckCT()(loading.LoadImageCT()(source))
+        said = header.read(case.paths) if case.kind == "dicom" else Header()
     return Scan(case, image, said)
 
 
@@ -136,6 +143,20 @@ def _names_a_folder(name: str) -> bool:
         and 0 < len(os.fsencode(name)) <= LONGEST_NAME
         and name.casefold() not in RUN_FILES
     )
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Hold back what pydicom says of odd values: it quotes them, and they may name a patient."""
+    logger = logging.getLogger("pydicom")
+    before = logger.level
+    logger.setLevel(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(before)
 
 
 def _module(name: str) -> ModuleType:

@@ -132,7 +132,7 @@ def fingerprint(case: Case, settings: Settings) -> str:
             files.append([whole, state.st_size, state.st_mtime_ns])
         except OSError:  # gone or unreadable: the case will fail, and be tried again
             files.append([whole, None, None])
-    content = [case.name, case.kind, files, asdict(settings), software()]
+    content = [case.name, case.kind, case.left_out, files, asdict(settings), software()]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 

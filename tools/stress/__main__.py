@@ -15,6 +15,12 @@ COMMANDS = {
         "refused and wrong names.",
         example="lumbar scratch/stress --variants 120 --workers 2",
     ),
+    "inputs": Command(
+        target="tools.stress.inputs:inputs",
+        summary="Give `screen` bad inputs (changed real scans, pydicom's files, text) and count "
+        "those that do not end well.",
+        example="inputs scratch/inputs --mutations 200 --workers 2",
+    ),
 }
 
 if __name__ == "__main__":

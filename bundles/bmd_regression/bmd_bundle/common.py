@@ -23,10 +23,13 @@ import math
 import os
 import random
 import re
+import struct
+import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import compress, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +50,9 @@ from monai.engines import SupervisedEvaluator
 from monai.handlers import CheckpointLoader, StatsHandler, TensorBoardHandler
 from monai.transforms import LoadImaged, MapTransform, Randomizable, Transform
 from monai.utils import string_list_all_gather
-from pydicom.errors import InvalidDicomError
+from pydicom.encaps import generate_frames
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import CTImageStorage, JPEGTransferSyntaxes
 
 logger = logging.getLogger(__name__)
 
@@ -701,9 +706,27 @@ DICOM_ENDINGS = (".dcm", ".dicom", ".ima")
 GROUPING_TAGS = (
     "SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID",
     "AcquisitionNumber", "ImageType", "Rows", "Columns", "PixelSpacing", "ImageOrientationPatient",
+    "ImagePositionPatient", "TemporalPositionIndex", "ConvolutionKernel", "SliceThickness", "KVP",
+)  # fmt: skip
+#: Tags that tell apart what scanners store in one series at the same places: phases, kernels.
+TELLING_APART = (
+    "AcquisitionNumber", "TemporalPositionIndex", "ConvolutionKernel", "ImageType",
+    "SliceThickness", "KVP",
+)  # fmt: skip
+#: What pydicom raises for files that are none or whose bytes were changed; it decodes values late.
+DAMAGED = (
+    InvalidDicomError, BytesLengthException, OSError, EOFError, ValueError, TypeError, LookupError,
+    AttributeError, ArithmeticError, NotImplementedError, RecursionError, struct.error,
 )  # fmt: skip
 #: Table of contents of a medium; holds no image.
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+#: Words in ImageType of what no mean over slices made: brightest or darkest voxel, renderings.
+PROJECTIONS = frozenset(
+    {"MIP", "MINIP", "MAXIP", "MNIP", "MAX", "MIN", "MAXIMUM", "MINIMUM", "PROJECTION"}
+    | {"VRT", "VOLREN", "RENDERED", "SSD", "SUBTRACTION"}
+)
+#: The same in a series' description, where few words are sure.
+PROJECTIONS_SAID = frozenset({"MIP", "MINIP", "VRT"})
 #: Difference of direction cosines within one series: rounding, not another plane.
 SAME_DIRECTION = 1e-3
 
@@ -716,11 +739,42 @@ class Series:
         header: Header of the first file, grouping tags only.
         paths: The files.
         uids: SOP instance UIDs, from the file meta where the tag is empty, of those that have one.
+        marks: Of each file its position, then the values of `TELLING_APART`.
     """
 
     header: pydicom.Dataset
     paths: list[Path] = field(default_factory=list)
     uids: list[str] = field(default_factory=list)
+    marks: list[tuple[str, ...]] = field(default_factory=list)
+
+    def add(self, path: Path, header: pydicom.Dataset) -> None:
+        """Add a file, unless it is the same image stored twice."""
+        own = instance_uid(header)
+        if own and own in self.uids:
+            return
+        self.paths.append(path)
+        self.uids += [own] if own else []
+        marks = (tag_text(header, tag) for tag in ("ImagePositionPatient", *TELLING_APART))
+        self.marks.append(tuple(map(sys.intern, marks)))  # most are alike in all slices
+
+    def parts(self) -> list[Series]:
+        """Split a series whose slices lie on each other by the first tag that tells them apart.
+
+        Left whole where no tag does, or where nothing lies on anything.
+        """
+        if not _coincide(self.marks):
+            return [self]
+        for number in range(1, len(TELLING_APART) + 1):
+            values = dict.fromkeys(mark[number] for mark in self.marks)
+            chosen = [[mark[number] == value for mark in self.marks] for value in values]
+            if not any(_coincide(list(compress(self.marks, own))) for own in chosen):
+                return [self._part(own) for own in chosen]
+        return [self]
+
+    def _part(self, chosen: Sequence[bool]) -> Series:
+        """Take some of the files; their name stays that of the whole."""
+        paths, marks = list(compress(self.paths, chosen)), list(compress(self.marks, chosen))
+        return Series(self.header, paths, self.uids, marks)
 
     @property
     def name(self) -> str:
@@ -730,6 +784,12 @@ class Series:
         """
         uid = tag_text(self.header, "SeriesInstanceUID") or min(self.uids, default="")
         return hashed_name(uid or str(self.paths[0].absolute()))
+
+
+def _coincide(marks: Sequence[tuple[str, ...]]) -> bool:
+    """Tell whether two slices that say where they lie say the same."""
+    places = [mark[0] for mark in marks if mark[0]]
+    return len(set(places)) < len(places)
 
 
 def hashed_name(uid: str) -> str:
@@ -745,8 +805,11 @@ def hashed_name(uid: str) -> str:
 
 
 def tag_text(header: pydicom.Dataset, tag: str) -> str:
-    """Return a tag as text; empty where it is missing or empty."""
-    value = header.get(tag)
+    """Return a tag as text; empty where it is missing, empty or damaged."""
+    try:
+        value = header.get(tag)
+    except DAMAGED:
+        return ""
     return "" if value is None else str(value).strip()
 
 
@@ -754,7 +817,7 @@ def tag_numbers(header: pydicom.Dataset, tag: str, count: int) -> np.ndarray | N
     """Return a tag of `count` finite numbers; None where it is missing, empty or malformed."""
     try:
         value = np.array([float(part) for part in header.get(tag) or []])
-    except (TypeError, ValueError):
+    except DAMAGED:
         return None
     return value if value.shape == (count,) and np.isfinite(value).all() else None
 
@@ -764,20 +827,34 @@ def is_localizer(header: pydicom.Dataset) -> bool:
     return "LOCALIZER" in tag_text(header, "ImageType").upper()
 
 
+def is_projection(header: pydicom.Dataset) -> bool:
+    """Tell what is calculated of many slices and holds no mean HU: MIP, rendering, difference."""
+    kind, said = (
+        re.split(r"[^A-Z]+", tag_text(header, tag).upper())
+        for tag in ("ImageType", "SeriesDescription")
+    )
+    return not (PROJECTIONS.isdisjoint(kind) and PROJECTIONS_SAID.isdisjoint(said))
+
+
+def sop_class(header: pydicom.Dataset) -> str:
+    """SOP class UID; the file meta's where the tag is empty, empty where both are."""
+    return tag_text(header, "SOPClassUID") or tag_text(header.file_meta, "MediaStorageSOPClassUID")
+
+
 def read_header(path: Path) -> pydicom.Dataset | None:
     """Read what tells series apart; None if the file is no DICOM image."""
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(GROUPING_TAGS))
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError, NotImplementedError):
+        return None if sop_class(header) == MEDIA_DIRECTORY else header
+    except DAMAGED:
         return None
-    media = header.file_meta.get("MediaStorageSOPClassUID", "")
-    return None if MEDIA_DIRECTORY in (media, tag_text(header, "SOPClassUID")) else header
 
 
 def instance_uid(header: pydicom.Dataset) -> str:
     """SOP instance UID; the file meta's where the tag is empty, empty where both are."""
-    meta = str(header.file_meta.get("MediaStorageSOPInstanceUID", "") or "")
-    return tag_text(header, "SOPInstanceUID") or meta
+    return tag_text(header, "SOPInstanceUID") or tag_text(
+        header.file_meta, "MediaStorageSOPInstanceUID"
+    )
 
 
 def group_series(paths: Sequence[Path]) -> tuple[list[Series], list[Path]]:
@@ -805,12 +882,8 @@ def group_series(paths: Sequence[Path]) -> tuple[list[Series], list[Path]]:
         if series is None:
             series = Series(header)
             same.append(series)
-        own = instance_uid(header)
-        if own and own in series.uids:
-            continue  # the same image stored twice
-        series.paths.append(path)
-        series.uids += [own] if own else []
-    return [series for same in found.values() for series in same], others
+        series.add(path, header)
+    return [part for same in found.values() for series in same for part in series.parts()], others
 
 
 def same_plane(first: pydicom.Dataset, second: pydicom.Dataset) -> bool:
@@ -844,6 +917,10 @@ UNEVEN_RATIO = 0.1
 BESIDE_PIXELS = 0.5
 #: Units of rescaled values that are HU; US (unspecified) is what older scanners write.
 HU_TYPES = ("", "HU", "US", "HU_MOD")
+#: First byte of a mark in a JPEG picture, and second ones of those that begin a frame.
+JPEG_MARK, JPEG_FRAMES = 0xFF, frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+#: What is wrong with a file whose tags cannot be decoded.
+HARMED = "its header is damaged"
 #: Thickness assumed for a single slice that states none, mm.
 DEFAULT_THICKNESS_MM = 1.0
 #: LPS, the axes of DICOM, to RAS, the axes of NIfTI.
@@ -864,16 +941,11 @@ def read_volume(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     Raises:
         CaseError: If the files are no CT slices, differ, or do not follow each other evenly.
     """
-    slices = sorted((_read_place(path) for path in paths), key=lambda item: item.along_mm)
+    slices = place_slices(paths)
     first, last = slices[0], slices[-1]
-    for item in slices[1:]:
-        if not same_plane(first.header, item.header):
-            problem = f"lies in another plane than {first.path.name} or has another size"
-            raise CaseError(item.path, problem, "give each series by itself")
     if len(slices) == 1:
         step = first.normal * _single_thickness_mm(first.header)
     else:
-        _check_steps(slices)
         step = (last.position - first.position) / (len(slices) - 1)
     row, column = first.orientation[:3], first.orientation[3:]
     row_mm, column_mm = first.spacing  # distance of rows, distance of columns
@@ -883,8 +955,39 @@ def read_volume(paths: Sequence[Path]) -> tuple[np.ndarray, np.ndarray]:
     return _stack(slices), LPS_TO_RAS @ affine
 
 
+def place_slices(paths: Sequence[Path]) -> list[PlacedSlice]:
+    """Read where the slices of one series lie, and check that they make a volume.
+
+    Args:
+        paths: Files of one series, in any order.
+
+    Returns:
+        The slices in the order in which they lie, copies of a slice left out.
+
+    Raises:
+        CaseError: As `read_volume`, but for what only pixels show.
+    """
+    slices = sorted((_read_place(path) for path in paths), key=lambda item: item.along_mm)
+    first = slices[0]
+    for item in slices[1:]:
+        if not same_plane(first.header, item.header):
+            problem = f"lies in another plane than {first.path.name} or has another size"
+            raise CaseError(item.path, problem, "give each series by itself")
+    slices = [first, *(item for before, item in pairwise(slices) if not _is_copy(before, item))]
+    if len(slices) > 1:
+        _check_steps(slices)
+    return slices
+
+
+def _is_copy(first: PlacedSlice, second: PlacedSlice) -> bool:
+    """Tell whether two slices at one place hold the same pixels, under two UIDs."""
+    if not np.array_equal(first.position, second.position):
+        return False
+    return np.array_equal(_read_pixels(first.path), _read_pixels(second.path))
+
+
 @dataclass
-class _Slice:
+class PlacedSlice:
     """Where one slice lies, in LPS millimetres."""
 
     path: Path
@@ -904,7 +1007,7 @@ class _Slice:
         return float(self.position @ self.normal)
 
 
-def _stack(slices: Sequence[_Slice]) -> np.ndarray:
+def _stack(slices: Sequence[PlacedSlice]) -> np.ndarray:
     """Decode the slices straight into their volume [X, Y, Z]: memory holds the scan once."""
     volume = np.empty((0, 0, 0), dtype=np.int16)
     for index, item in enumerate(slices):
@@ -927,33 +1030,43 @@ def _read_file(path: Path, pixels: bool) -> pydicom.FileDataset:
             "does not exist",
             "give the path again; in a list, paths start from its own folder",
         ) from None
-    except (InvalidDicomError, OSError, EOFError, ValueError, KeyError) as error:
+    except DAMAGED as error:
         problem = "is neither NIfTI nor readable DICOM, or is cut off"
         raise CaseError(path, problem, "copy it again from the archive") from error
 
 
-def _read_place(path: Path) -> _Slice:
+def _read_place(path: Path) -> PlacedSlice:
     """Read where a slice lies; see `read_volume`."""
     header = _read_file(path, pixels=False)
-    _check_header(path, header)
-    position = tag_numbers(header, "ImagePositionPatient", 3)
-    orientation = tag_numbers(header, "ImageOrientationPatient", 6)
-    spacing = tag_numbers(header, "PixelSpacing", 2)
+    try:
+        _check_header(path, header)
+        position = tag_numbers(header, "ImagePositionPatient", 3)
+        orientation = tag_numbers(header, "ImageOrientationPatient", 6)
+        spacing = tag_numbers(header, "PixelSpacing", 2)
+    except CaseError:
+        raise
+    except DAMAGED as error:
+        raise CaseError(path, HARMED, "copy it again from the archive") from error
     if position is None or orientation is None or spacing is None or spacing.min() <= 0:
         problem = "says not where it lies (position, orientation or pixel spacing missing)"
         raise CaseError(path, problem, "leave it out, it is no slice of a volume")
-    return _Slice(path, header, position, orientation, spacing)
+    return PlacedSlice(path, header, position, orientation, spacing)
 
 
 def _check_header(path: Path, header: pydicom.Dataset) -> None:
     """Refuse what is no CT slice."""
     modality = tag_text(header, "Modality")
+    if not modality and sop_class(header) == CTImageStorage:
+        modality = "CT"
     if modality != "CT":
         problem = f"its modality is {modality or 'missing'}, not CT"
         raise CaseError(path, problem, "leave this series out")
     if is_localizer(header):
         problem = "is a localizer (scout view), not a slice"
         raise CaseError(path, problem, "leave this series out")
+    if is_projection(header):
+        problem = "is a projection of many slices (such as a MIP) or a difference, not a slice"
+        raise CaseError(path, problem, "give the original series")
     if int(header.get("NumberOfFrames") or 1) > 1:
         problem = "holds several frames (enhanced CT)"
         raise CaseError(path, problem, "convert it to NIfTI with dcm2niix")
@@ -973,17 +1086,24 @@ def _read_pixels(path: Path) -> np.ndarray:
     """Decode a slice to HU [rows, columns], int16 where that is exact, otherwise float32."""
     header = _read_file(path, pixels=True)
     try:
+        syntax = getattr(getattr(header.file_meta, "TransferSyntaxUID", None), "name", "unknown")
+        slope = float(header.get("RescaleSlope") or 1.0)
+        intercept = float(header.get("RescaleIntercept") or 0.0)
+        fits = _jpeg_fits(header)
+    except DAMAGED as error:
+        raise CaseError(path, HARMED, "copy it again from the archive") from error
+    if not fits:
+        problem = "its pixels are damaged (they are of another size than the header says)"
+        raise CaseError(path, problem, "copy it again from the archive")
+    try:
         stored = header.pixel_array
     except (RuntimeError, NotImplementedError) as error:
-        name = getattr(getattr(header.file_meta, "TransferSyntaxUID", None), "name", "unknown")
-        problem = f"its pixels cannot be decoded ({name})"
-        mend = "copy it again, or install python-gdcm for rare compressions"
+        problem = f"its pixels cannot be decoded ({syntax})"
+        mend = "copy it again, or install python-gdcm for lossless JPEG and rare compressions"
         raise CaseError(path, problem, mend) from error
-    except (AttributeError, ValueError, EOFError, OSError, KeyError) as error:
+    except DAMAGED as error:
         problem = "its pixels are missing or cut off"
         raise CaseError(path, problem, "copy it again from the archive") from error
-    slope = float(header.get("RescaleSlope") or 1.0)
-    intercept = float(header.get("RescaleIntercept") or 0.0)
     if not (math.isfinite(slope) and math.isfinite(intercept)):
         raise CaseError(path, "its rescale slope is not finite", "give the original series")
     if slope == 1.0 and intercept.is_integer():
@@ -994,19 +1114,39 @@ def _read_pixels(path: Path) -> np.ndarray:
     return stored.astype(np.float32) * np.float32(slope) + np.float32(intercept)
 
 
+def _jpeg_fits(header: pydicom.FileDataset) -> bool:
+    """Tell whether a JPEG picture is of the size that the header says; true for any other.
+
+    Decoders trust the picture's own frame header (ITU-T T.81, B.2.2), and a damaged one can end
+    the whole process.
+    """
+    if header.file_meta.get("TransferSyntaxUID") not in JPEGTransferSyntaxes:
+        return True
+    content = next(iter(generate_frames(header.PixelData, number_of_frames=1)))
+    place = 2  # behind the mark that begins a picture
+    while place + 10 <= len(content) and content[place] == JPEG_MARK:
+        kind, length = struct.unpack_from(">BH", content, place + 1)
+        if kind in JPEG_FRAMES:
+            bits, *size = struct.unpack_from(">BHHB", content, place + 4)
+            said = [header.Rows, header.Columns, header.get("SamplesPerPixel") or 1]
+            return size == said and bits <= header.BitsAllocated
+        place += 2 + length
+    return False
+
+
 def _single_thickness_mm(header: pydicom.Dataset) -> float:
     """Extent of a lone slice across its plane, mm."""
     for tag in ("SliceThickness", "SpacingBetweenSlices"):
         try:
             value = float(header.get(tag) or 0)
-        except (TypeError, ValueError):
+        except DAMAGED:
             continue
         if value > 0 and math.isfinite(value):
             return value
     return DEFAULT_THICKNESS_MM
 
 
-def _check_steps(slices: Sequence[_Slice]) -> None:
+def _check_steps(slices: Sequence[PlacedSlice]) -> None:
     """Refuse slices that lie on each other, leave gaps or wander off sideways."""
     steps = np.diff([item.along_mm for item in slices])
     usual = float(np.median(steps))
@@ -1040,6 +1180,8 @@ def _check_steps(slices: Sequence[_Slice]) -> None:
 NUMBER_KINDS = "iuf"
 #: HU of air outside the reconstruction; scanners pad with values down to -3024.
 PADDING_HU = -1024
+#: A slice of one value up to this is padding, HU; nothing denser is without noise.
+BLANK_HU = -900
 #: No CT value lies above what 16 bits hold, metal included.
 MOST_HU = 32767
 #: HU that every CT shows something below: fat, skin or air. Scaled images start at 0 (or -1).
@@ -1100,11 +1242,11 @@ class LoadImageCT(Transform):
             array, _ = reader.get_data(image)
         except CaseError:
             raise
-        except (OSError, EOFError, ValueError, RuntimeError, zlib.error) as error:
+        except (OSError, ValueError, ArithmeticError, RuntimeError, EOFError, zlib.error) as error:
             problem = "is no readable NIfTI file or is cut off"
             raise CaseError(path, problem, "copy or convert it again") from error
-        except nib.filebasedimages.ImageFileError as error:
-            problem = "is no NIfTI file"
+        except (nib.filebasedimages.ImageFileError, nib.spatialimages.HeaderDataError) as error:
+            problem = "is no NIfTI file, or its header is damaged"
             raise CaseError(path, problem, "copy or convert it again") from error
         if int(image.header["sform_code"]) == 0 and int(image.header["qform_code"]) == 0:
             problem = "says not how the patient lies (sform and qform code are 0)"
@@ -1186,10 +1328,14 @@ class CheckCT(Transform):
         _check_affine(path, np.asarray(image.affine, dtype=float))
         # NumPy, because torch copies a volume whose first axis is the fastest, as readers give it.
         values = image.as_tensor().cpu().numpy()
-        low, high = float(values.min()), float(values.max())
+        lows, highs = values.min(axis=(0, 1, 2)), values.max(axis=(0, 1, 2))
+        low, high = float(lows.min()), float(highs.max())
         problem = _value_problem(low, high)
         if problem:
             raise CaseError(path, problem, "give the CT in HU, as the scanner wrote it")
+        if lost := _lost_slices(lows, highs):
+            problem = f"{lost} of its slices hold one value only: they were lost or zero-filled"
+            raise CaseError(path, problem, "copy it again from the archive")
         if low < PADDING_HU:
             return image.clamp(min=PADDING_HU)  # type: ignore[return-value]
         return image
@@ -1230,6 +1376,28 @@ def _value_problem(low: float, high: float) -> str:
     if high > MOST_HU:
         return f"{span} are no CT numbers"
     return ""
+
+
+def _lost_slices(lows: np.ndarray, highs: np.ndarray) -> int:
+    """Count slices without a picture where no padding explains them.
+
+    Reformats may begin and end with slices of padding; none lies between others, and noise leaves
+    no slice of tissue or water at one value.
+
+    Args:
+        lows: Least value of each slice, HU.
+        highs: Greatest.
+
+    Examples:
+        >>> _lost_slices(np.array([-1024, -900, 0, -900]), np.array([-1024, 800, 0, 800]))
+        1
+    """
+    shown = np.flatnonzero(lows < highs)
+    if not shown.size:
+        return 0  # a volume of layers is no file that lost some
+    between = np.zeros(len(lows), dtype=bool)
+    between[shown[0] : shown[-1]] = True
+    return int(np.count_nonzero((lows == highs) & (between | (highs > BLANK_HU))))
 
 
 class CheckCTd(MapTransform):
@@ -1305,10 +1473,8 @@ def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
         {"image": [str(path) for path in one.paths], "case": one.name, "kind": "dicom"}
         for one in series
     ]
-    # What ends like DICOM or was named by the user is reported, the rest lies there by chance.
-    reported = {path for path in others if path.suffix.lower() in DICOM_ENDINGS} | (
-        set(given.named) & set(others)
-    )
+    # What looks like DICOM or was named by the user is reported, the rest lies there by chance.
+    reported = {path for path in others if _promises_dicom(path)} | (set(given.named) & set(others))
     cases += [_unread(path) for path in others if path in reported]
     holding = {file.parent for file in files if file not in others or file in reported}
     used = {folder for place in holding for folder in (place, *place.parents)}
@@ -1316,6 +1482,16 @@ def find_cases(image: Any, output_dir: str | Path | None = None) -> list[Case]:
     if not cases:
         raise SettingError(_nothing(image, output_dir, given))
     return name_apart(sorted(cases, key=_first_path))
+
+
+def _promises_dicom(path: Path) -> bool:
+    """Tell a file that ends or begins like DICOM; a table of contents is no promise of an image."""
+    if path.suffix.lower() in DICOM_ENDINGS:
+        return True
+    try:
+        return path.stem.upper() != "DICOMDIR" and pydicom.misc.is_dicom(path)
+    except OSError:
+        return False
 
 
 def _unread(path: Path) -> Case:

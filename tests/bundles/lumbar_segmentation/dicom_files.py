@@ -31,7 +31,8 @@ def write_slice(
     """
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = CTImageStorage
-    meta.MediaStorageSOPInstanceUID = f"2.25.{zlib.crc32(repr((uid, tuple(position))).encode())}"
+    content = repr((uid, tuple(position), tags))
+    meta.MediaStorageSOPInstanceUID = f"2.25.{zlib.crc32(content.encode())}"
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset(str(path), Dataset(), file_meta=meta, preamble=b"\0" * 128)
     values = {

@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+import pydicom
 import pytest
 
 from lumbar_bundle.cases import CaseError
@@ -81,6 +82,54 @@ def test_files_of_a_series_given_by_a_pattern_are_one_case(tmp_path: Path) -> No
     write_series(tmp_path, body())
     (case,) = find_cases(str(tmp_path / "*.dcm"))
     assert len(case["image"]) == 5
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        ({"AcquisitionNumber": 1}, {"AcquisitionNumber": 2}),
+        ({"ConvolutionKernel": "B30f"}, {"ConvolutionKernel": "B60f"}),
+        ({"SliceThickness": 4.0}, {"SliceThickness": 8.0}),
+    ],
+    ids=["phases", "kernels", "thicknesses"],
+)
+def test_scans_in_one_series_are_told_apart_where_they_lie_on_each_other(
+    tmp_path: Path, tags: tuple[dict[str, Any], dict[str, Any]]
+) -> None:
+    """Symptom: "two slices lie at one place" for a series of two phases, which was not measured."""
+    for index, own in enumerate(tags):
+        write_series(tmp_path / str(index), body() + index, **own)
+    cases = find_cases(tmp_path)
+    assert [len(case["image"]) for case in cases] == [5, 5]
+    assert {Path(path).parent.name for path in cases[0]["image"]} == {"0"}
+    assert len(set(names(cases))) == 2
+    assert all(name.startswith(series_name("1.2.3")) for name in names(cases))
+
+
+def test_a_scan_of_several_acquisitions_stays_one_series(tmp_path: Path) -> None:
+    """Step-and-shoot scanners number every turn of the tube."""
+    paths = write_series(tmp_path, body())
+    for number, path in enumerate(paths):
+        slice_ = pydicom.dcmread(path)
+        slice_.AcquisitionNumber = number
+        slice_.save_as(path)
+    (case,) = find_cases(tmp_path)
+    assert len(case["image"]) == 5
+
+
+def test_a_damaged_dicom_file_without_an_ending_is_reported_and_a_table_of_contents_is_not(
+    tmp_path: Path,
+) -> None:
+    """Symptom: no entry for a file that begins like DICOM and cannot be read."""
+    first, *_ = write_series(tmp_path, body())
+    syntax = b"\x02\x00\x10\x00U"
+    damaged = first.read_bytes().replace(syntax + b"I", syntax + b"\x07")
+    for name in ("IM0001", "DICOMDIR"):
+        (tmp_path / name).write_bytes(damaged)
+    cases = find_cases(tmp_path)
+    assert [case["image"] for case in cases if isinstance(case["image"], str)] == [
+        str(tmp_path / "IM0001")
+    ]
 
 
 def test_one_dicom_file_is_one_slice_even_beside_others(tmp_path: Path) -> None:

@@ -6,10 +6,12 @@ from typing import Any
 
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 import torch
 from monai.data import MetaTensor
 from monai.transforms import Compose, LoadImage, LoadImaged
+from pydicom.uid import SecondaryCaptureImageStorage
 
 from lumbar_bundle.cases import FAILURE, CaseDataset, CaseError
 from lumbar_bundle.inputs import find_cases
@@ -118,6 +120,24 @@ def test_an_image_stored_twice_counts_once(tmp_path: Path) -> None:
     assert LoadImageCT()(case["image"]).shape == (1, 8, 6, 5)
 
 
+def test_a_slice_copied_under_another_uid_counts_once(tmp_path: Path) -> None:
+    """Symptom: "two slices lie at one place" for a series that was archived twice."""
+    hu = body()
+    write_series(tmp_path / "a", hu)
+    for index, path in enumerate(write_series(tmp_path / "b", hu)):
+        copy = pydicom.dcmread(path)
+        copy.SOPInstanceUID = f"1.9.{index}"
+        copy.save_as(path)
+    (case,) = find_cases(tmp_path)
+    assert len(case["image"]) == 10
+    np.testing.assert_array_equal(LoadImageCT()(case["image"])[0].numpy(), hu.transpose(2, 1, 0))
+
+
+def test_an_empty_modality_is_that_of_the_class(tmp_path: Path) -> None:
+    write_slice(tmp_path / "a.dcm", body()[0], "1.2", (0, 0, 0), Modality="", SOPClassUID="")
+    assert LoadImageCT()(tmp_path / "a.dcm").shape == (1, 8, 6, 1)
+
+
 def test_a_folder_with_one_series_loads_and_with_two_does_not(tmp_path: Path) -> None:
     write_series(tmp_path / "a", body(), uid="1.2.3")
     assert LoadImageCT()(tmp_path / "a").shape == (1, 8, 6, 5)
@@ -144,7 +164,18 @@ def test_a_localizer_is_no_part_of_its_series(tmp_path: Path) -> None:
 
 BAD_TAGS = {
     "MR": ({"Modality": "MR"}, "its modality is MR, not CT; leave this series out"),
-    "no modality": ({"Modality": None}, "its modality is missing, not CT"),
+    "no modality": (
+        {"Modality": None, "SOPClassUID": SecondaryCaptureImageStorage},
+        "its modality is missing, not CT",
+    ),
+    "MIP": (
+        {"ImageType": ["DERIVED", "SECONDARY", "AXIAL", "CT_SOM5 MIP"]},
+        "projection of many slices .*; give the original series",
+    ),
+    "MIP by its description": (
+        {"SeriesDescription": "Abd cor MIP_10/5"},
+        "projection of many slices",
+    ),
     "no position": ({"ImagePositionPatient": None}, "says not where it lies"),
     "empty orientation": ({"ImageOrientationPatient": None}, "says not where it lies"),
     "zero spacing": ({"PixelSpacing": [0.0, 1.0]}, "says not where it lies"),
@@ -174,6 +205,31 @@ def test_a_dicom_file_cut_off_in_its_pixels(tmp_path: Path) -> None:
     paths[3].write_bytes(content[: len(content) - 40])
     with pytest.raises(CaseError, match=rf"{paths[3].name}: .*cut off"):
         LoadImageCT()(find_cases(tmp_path)[0]["image"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param(b"CS\x16\x00ORIGINAL", b"U\x07\x16\x00ORIGINAL", id="kind of image"),
+        pytest.param(b"UI\x06\x001.2.3", b"\x01\x02\x06\x001.2.3", id="series UID"),
+        pytest.param(b"US\x02\x00\x06\x00", b"US\x01\x00\x06\x00", id="rows"),
+        pytest.param(b"\x02\x00\x02\x00UI", b"\x02\x00\x02\x00U\x07", id="class in the file meta"),
+        pytest.param(b"\x02\x00\x10\x00UI", b"\x02\x00\x10\x00U\x07", id="transfer syntax"),
+        pytest.param(b"DS\x04\x001.0 ", b"DS\x04\x00?.0 ", id="rescale slope"),
+    ],
+)
+def test_damaged_tags_fail_their_file_alone(tmp_path: Path, old: bytes, new: bytes) -> None:
+    """Symptom: NotImplementedError and BytesLengthException stopped the run, or "unexpected"."""
+    (path,) = write_series(tmp_path, body(1))
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new))
+    write_nifti(tmp_path / "good.nii.gz")
+    found = CaseDataset(find_cases(tmp_path), Compose([LoadImageCTd(keys="image")]))
+    assert len(found) == 2
+    for item in found:
+        assert "unexpected" not in str(item.get(FAILURE))
+        assert (FAILURE in item) <= (item["case"] != "good")
 
 
 def test_a_missing_slice_is_named(tmp_path: Path) -> None:
@@ -229,6 +285,19 @@ def test_nifti_that_is_missing_or_cut_off_or_something_else(tmp_path: Path) -> N
     path.write_bytes(b"")
     with pytest.raises(CaseError, match="NIfTI"):
         LoadImageCT()(path)
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(70, 242), (70, -10492), (108, 1)], ids=["kind 242", "kind < 0", "offset"]
+)
+def test_nifti_with_a_damaged_header(tmp_path: Path, place: int, value: int) -> None:
+    """Symptom: "unexpected HeaderDataError"."""
+    content = bytearray(write_nifti(tmp_path / "a.nii").read_bytes())
+    number = np.float32(value).tobytes() if place == 108 else np.int16(value).tobytes()
+    content[place : place + len(number)] = number
+    (tmp_path / "a.nii").write_bytes(content)
+    with pytest.raises(CaseError, match="is no NIfTI file, or its header is damaged"):
+        LoadImageCT()(tmp_path / "a.nii")
 
 
 def test_nifti_without_a_place_in_space(tmp_path: Path) -> None:
@@ -302,6 +371,27 @@ def test_padding_is_cut_off_at_air_and_the_rest_kept() -> None:
     assert checked.flatten().tolist() == [-1024, -1024, -1000, 0, 3071]
     np.testing.assert_allclose(checked.affine, AFFINE)
     assert checked.meta["filename_or_obj"] == "a.nii.gz"
+
+
+@pytest.mark.parametrize(
+    ("slices", "value", "lost"),
+    [
+        pytest.param([2], 0, 1, id="zeros between"),
+        pytest.param([0, 1, 2], 0, 3, id="zeros below"),
+        pytest.param([3, 4, 5], 0, 3, id="zeros above"),
+        pytest.param([2, 3], -1024, 2, id="blank between"),
+        pytest.param([0, 5], -1024, 0, id="padding at the ends"),
+    ],
+)
+def test_slices_that_a_copy_lost_are_no_padding(slices: list[int], value: int, lost: int) -> None:
+    """Symptom: a scan with a zero-filled part was measured, bone of 0 HU included."""
+    array = np.random.default_rng(0).normal(0, 300, (1, 4, 5, 6)).astype(np.int16)
+    array[..., slices] = value
+    if lost:
+        with pytest.raises(CaseError, match=f"{lost} of its slices hold one value only"):
+            CheckCT()(volume_of(array))
+    else:
+        assert CheckCT()(volume_of(array)).shape == array.shape
 
 
 def test_the_loader_is_one_that_monai_label_and_deploy_replace() -> None:

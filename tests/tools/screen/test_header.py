@@ -71,6 +71,46 @@ def test_tags_are_read(tags, expected):
 
 
 @pytest.mark.parametrize(
+    "tags",
+    [
+        {"SeriesDescription": "Mono 70 keV"},
+        {"SeriesDescription": "MonoE_55keV"},
+        {"SeriesDescription": "VMI+ 40"},
+        {"SeriesDescription": "Abd Iodine Map 2.0"},
+        {"SeriesDescription": "DE_VNC 3.0"},
+        {"SeriesDescription": "Z Effective"},
+        {"DerivationDescription": "monoenergetic reconstruction"},
+        {"SeriesDescription": "Abd Sn100 2.0 Br40"},
+        {"ProtocolName": "LDCT_Sn150"},
+        {"FilterType": "SN"},
+        {"KVP": ["100", "140"]},
+    ],
+    ids=lambda tags: str(*tags.values()),
+)
+def test_other_beams_are_known_by_what_a_series_is_called(tags):
+    """Symptom: a mono-energetic series whose ImageType is plain was calibrated as 120 kV."""
+    said = {"KVP": "120", "ImageType": ["DERIVED", "PRIMARY", "AXIAL"]} | tags
+    assert describe(dataset(**said)).beam_problem
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        {"SeriesDescription": "Abdomen 3.0 Br40 S3"},
+        {"SeriesDescription": "monitoring"},
+        {"SeriesDescription": "Kevin 1.0 standard"},
+        {"ProtocolName": "DE_Abdomen_LiverVNC"},
+        {"SeriesDescription": "SNAP 120 kV"},
+        {"KVP": ["120", "120"]},
+    ],
+    ids=lambda tags: str(*tags.values()),
+)
+def test_other_words_are_no_other_beam(tags):
+    found = describe(dataset(**{"KVP": "120"} | tags))
+    assert (found.kvp, found.beam_problem) == (120.0, False)
+
+
+@pytest.mark.parametrize(
     "agent",
     ["NO CONTRAST", "0", "-", "keine", "Ohne KM", "w/o contrast", "n/a", "no i.v. contrast"],
 )

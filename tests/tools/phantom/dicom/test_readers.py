@@ -7,6 +7,7 @@ import numpy as np
 import pydicom
 import pytest
 from monai.transforms import LoadImage
+from pydicom.uid import HTJ2KLossless
 from scipy.spatial.transform import Rotation
 
 from tests.tools.phantom.dicom import volumes
@@ -75,7 +76,7 @@ def test_readers_agree_on_every_orientation(place, reader, tmp_path):
 
 
 @pytest.mark.parametrize("reader", READERS)
-@pytest.mark.parametrize("syntax", [name for name in SYNTAXES if name != "jpeg_lossless"])
+@pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("orientation", ["LPS", "LPI", "PIR"])
 def test_readers_agree_on_every_syntax(orientation, syntax, reader, tmp_path):
     written = volumes.volume(orientation, "oblique")
@@ -104,10 +105,29 @@ def test_a_single_slice_is_as_thick_as_it_says(reader, tmp_path):
 
 def test_own_loader_names_the_series_and_refuses_what_it_cannot_decode(tmp_path):
     volumes.write(tmp_path / "series", *volumes.volume(), "jpeg_lossless")
+    for path in (tmp_path / "series").iterdir():  # calls itself what no library here decodes
+        named = pydicom.dcmread(path)
+        named.file_meta.TransferSyntaxUID = HTJ2KLossless
+        named.save_as(path)
     (case,) = lumbar("inputs").find_cases(str(tmp_path))
     assert case["kind"] == "dicom"
     assert case["case"].startswith("series-")
     with pytest.raises(lumbar("cases").CaseError, match="cannot be decoded"):
+        lumbar("loading").LoadImageCT()(case["image"])
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), [(4, 128), (5, 9), (9, 3)], ids=["bits", "rows", "colours"]
+)
+def test_a_damaged_lossless_jpeg_fails_in_one_line(place, value, tmp_path):
+    """Symptom: a segmentation fault in the decoder ended the whole run."""
+    volumes.write(tmp_path / "series", *volumes.volume(), "jpeg_lossless")
+    for path in (tmp_path / "series").iterdir():
+        content = bytearray(path.read_bytes())
+        content[content.index(b"\xff\xc3\x00") + place] = value
+        path.write_bytes(content)
+    (case,) = lumbar("inputs").find_cases(str(tmp_path))
+    with pytest.raises(lumbar("cases").CaseError, match="its pixels are damaged"):
         lumbar("loading").LoadImageCT()(case["image"])
 
 

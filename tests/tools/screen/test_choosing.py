@@ -1,0 +1,209 @@
+"""Of the series of a study that show the same part of the body one is measured, by fixed rules."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from tests.bundles.lumbar_segmentation.dicom_files import body, write_series, write_slice
+from tools.screen import case as cases
+from tools.screen import choosing, scan
+from tools.screen.choosing import Series
+from tools.screen.command import screen
+from tools.screen.folder import Outcome
+from tools.screen.header import Header
+from tools.screen.scan import Case
+from tools.screen.settings import Settings
+
+GOOD = Header(120.0, "B30f", "none", False, 1.0)
+
+
+def series(name="other", header=GOOD, axial=True, original=True, range_mm=(0.0, 200.0)):
+    return Series(Case(name, "dicom", (Path(f"{name}.dcm"),)), header, axial, original, range_mm)
+
+
+BEST = series("best")
+
+
+@pytest.mark.parametrize(
+    ("other", "why"),
+    [
+        pytest.param(
+            series(header=Header(120.0, "B30f", "none", True, 1.0)),
+            "its beam can be calibrated",
+            id="mono-energetic",
+        ),
+        pytest.param(
+            series(header=Header(70.0, "B30f", "none", False, 1.0)),
+            "its beam can be calibrated",
+            id="70 kV",
+        ),
+        pytest.param(
+            series(header=Header(120.0, "B30f", "applied", False, 1.0)),
+            "no contrast medium is recorded",
+            id="enhanced",
+        ),
+        pytest.param(
+            series(header=Header(120.0, "B30f", "unknown", False, 1.0)),
+            "no contrast medium is recorded",
+            id="perhaps enhanced",
+        ),
+        pytest.param(series(axial=False), "it is axial", id="reformat"),
+        pytest.param(
+            series(header=Header(100.0, "B30f", "none", False, 1.0)),
+            "its tube voltage is 120 kV",
+            id="100 kV",
+        ),
+        pytest.param(
+            series(header=Header(120.0, "B70f", "none", False, 1.0)),
+            "its kernel is soft",
+            id="sharp",
+        ),
+        pytest.param(
+            series(header=Header(120.0, "B30f", "none", False, 5.0)),
+            "its slices are thinner",
+            id="thick",
+        ),
+        pytest.param(series(range_mm=(0.0, 100.0)), "it is longer", id="short"),
+        pytest.param(series(original=False), "the scanner reconstructed it", id="derived"),
+        pytest.param(series("later"), "it comes first by name", id="alike"),
+    ],
+)
+def test_each_rule_tells_two_series_apart(other, why):
+    expected = [(other, f"left out: best of the same study is used, as {why}")]
+    assert choosing.rank([other, BEST]) == choosing.rank([BEST, other]) == expected
+
+
+def test_rules_before_others_win():
+    """Thin but enhanced goes behind thick without contrast medium."""
+    enhanced = series("enhanced", Header(120.0, "B30f", "applied", False, 0.6))
+    thick = series("thick", Header(100.0, "B70f", "none", False, 5.0))
+    assert [one.case.name for one, _ in choosing.rank([enhanced, thick])] == ["enhanced"]
+
+
+@pytest.mark.parametrize(
+    ("range_mm", "left_out"),
+    [
+        ((0.0, 200.0), True),
+        ((-40.0, 160.0), True),
+        ((-45.0, 155.0), False),
+        ((200.0, 400.0), False),
+    ],
+    ids=["same", "80 %", "less", "chest"],
+)
+def test_what_another_series_does_not_show_is_measured_too(range_mm, left_out):
+    other = series(header=Header(120.0, "B30f", "none", False, 5.0), range_mm=range_mm)
+    assert len(choosing.rank([BEST, other])) == left_out
+
+
+def write_study(folder, **tags):
+    """A study of a thin and a thick series, a sagittal reformat, a scout and a plan; two others."""
+    study = {"StudyInstanceUID": "1.9.1", "KVP": "120", "FrameOfReferenceUID": "1.9.2"} | tags
+    shape = body(20)
+    write_series(folder / "thick", shape[::2], "1.2.2", (0, 0, 8.0), SliceThickness=8.0, **study)
+    write_series(folder / "thin", shape, "1.2.1", (0, 0, 4.0), **study)
+    sagittal = {"ImageOrientationPatient": [0, 1, 0, 0, 0, 1], "PixelSpacing": [10.0, 3.0]}
+    write_series(folder / "mpr", body(4, 8), "1.2.3", (4.0, 0, 0), **sagittal, **study)
+    kind = {"ImageType": ["ORIGINAL", "PRIMARY", "LOCALIZER"]}
+    write_slice(folder / "scout.dcm", shape[0], "1.2.4", (0, 0, 0), **kind, **study)
+    plan = {"Modality": "RTSTRUCT", "PixelData": None, "Rows": None, "Columns": None}
+    write_slice(folder / "plan.dcm", shape[0], "1.2.5", (0, 0, 0), **plan, **study)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Measure nothing; every case that can be read is done."""
+
+    def measure(case, *_):
+        scan.read(case)
+        return Outcome(case.name, case.source, "done")
+
+    monkeypatch.setattr(cases, "_measure", measure)
+    monkeypatch.setattr(Settings, "segmentation", lambda self: None)
+    monkeypatch.setattr(Settings, "density", lambda self: None)
+
+
+def entries(out):
+    """Folder of each series, or name of a lone file -> status and reason."""
+    content = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    places = [Path(one["input"]) for one in content["cases"]]
+    names = [path.stem if path.stem in ("scout", "plan") else path.parent.name for path in places]
+    said = [(one["status"], one["reason"]) for one in content["cases"]]
+    return dict(zip(names, said, strict=True))
+
+
+def test_every_series_of_a_study_has_an_entry(tmp_path, measured, capsys):
+    write_study(tmp_path / "study")
+    screen(str(tmp_path / "study"), tmp_path / "out")
+    thin = scan.find(tmp_path / "study" / "thin", tmp_path / "out")[0].name
+    found = entries(tmp_path / "out")
+    assert found["thin"] == ("done", None)
+    used = f"left out: {thin} of the same study is used, as "
+    assert found["thick"] == ("refused", f"{used}its slices are thinner")
+    assert found["mpr"] == ("refused", f"{used}it is axial")
+    printed = capsys.readouterr().out
+    assert all(f" {found[name][1]}\n" in printed for name in ("thick", "mpr"))
+    assert found["scout"][0] == found["plan"][0] == "failed"
+    assert found["scout"][1].startswith("is a localizer")
+    assert found["plan"][1].startswith("its modality is RTSTRUCT")
+    screen(str(tmp_path / "study"), tmp_path / "out")
+    assert entries(tmp_path / "out") == found
+
+
+def test_a_series_given_by_itself_is_measured(tmp_path, measured):
+    """What was left out of a study can still be asked for."""
+    write_study(tmp_path / "study")
+    screen(str(tmp_path / "study"), tmp_path / "out")
+    screen(str(tmp_path / "study" / "thick"), tmp_path / "out")
+    assert entries(tmp_path / "out")["thick"] == ("done", None)
+
+
+@pytest.mark.parametrize(
+    "tags",
+    [
+        pytest.param({"StudyInstanceUID": ""}, id="no study"),
+        pytest.param({"StudyInstanceUID": "1.9.7"}, id="another study"),
+        pytest.param({"PatientID": "4712"}, id="another patient"),
+        pytest.param({"FrameOfReferenceUID": "1.9.8"}, id="another frame"),
+    ],
+)
+def test_only_one_place_of_one_patient_is_compared(tmp_path, tags):
+    study = {"StudyInstanceUID": "1.9.1", "FrameOfReferenceUID": "1.9.2"}
+    write_series(tmp_path / "a", body(), "1.2.1", **study)
+    write_series(tmp_path / "b", body(), "1.2.2", **study | tags)
+    assert [case.left_out for case in scan.find(tmp_path, tmp_path / "out")] == [None, None]
+
+
+def test_a_series_with_a_missing_slice_goes_before_none(tmp_path):
+    """It fails; the one behind it, which could be read, must not be left out for it."""
+    study = {"StudyInstanceUID": "1.9.1"}
+    write_series(tmp_path / "thin", body(9), "1.2.1", SliceThickness=1.0, **study)[4].unlink()
+    write_series(tmp_path / "thick", body(9), "1.2.2", SliceThickness=5.0, **study)
+    assert [case.left_out for case in scan.find(tmp_path, tmp_path / "out")] == [None, None]
+
+
+def test_odd_values_of_a_header_are_not_quoted(tmp_path, caplog):
+    """Symptom: pydicom's warnings of damaged tags quoted the patient's name that follows them."""
+    (path,) = write_series(tmp_path, body(1), StudyInstanceUID="1.9.1")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(b"UI\x06\x001.2.3", b"UI\x46\x001.2.3"))
+    with warnings.catch_warnings(record=True) as said, caplog.at_level(logging.DEBUG, "pydicom"):
+        warnings.simplefilter("always")
+        (found,) = scan.find(tmp_path, tmp_path / "out")
+        with pytest.raises(ValueError, match="; "):
+            scan.read(found)
+    assert not said
+    assert not caplog.records
+
+
+def test_a_tilted_gantry_keeps_its_range(tmp_path):
+    paths = write_series(tmp_path, body(), step_mm=(0.0, 1.5, 4.0), StudyInstanceUID="1.9.1")
+    found = choosing._look(Case("a", "dicom", tuple(paths)))
+    assert found is not None
+    assert found.axial
+    np.testing.assert_allclose(found.range_mm, (10.0 - 2.0, 26.0 + 2.0))
+    assert pydicom.dcmread(paths[0]).SliceThickness == 4
