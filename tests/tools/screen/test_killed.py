@@ -137,7 +137,8 @@ def test_kills_and_reruns_equal_an_undisturbed_run(undisturbed, listing: Path, t
         wait_until(run, lambda wanted=wanted: finished(killed) >= wanted)
         time.sleep(2 * chance.random())
         os.kill(chance.choice(workers(run)), signal.SIGKILL)
-    wait_until(run, lambda: finished(killed) >= chance.randrange(22, 28))
+    last = chance.randrange(22, 28)
+    wait_until(run, lambda: finished(killed) >= last)
     time.sleep(2 * chance.random())
     left_over = workers(run)
     os.kill(run.pid, signal.SIGKILL)
@@ -149,7 +150,7 @@ def test_kills_and_reruns_equal_an_undisturbed_run(undisturbed, listing: Path, t
         assert time.monotonic() < deadline, "workers outlived their run"
         time.sleep(0.1)
     run = start(listing, killed)  # its last cases lose a worker, too
-    wait_until(run, lambda: finished(killed) >= CASES - 4)
+    wait_until(run, lambda: finished(killed) >= CASES - 4 and workers(run))
     os.kill(chance.choice(workers(run)), signal.SIGKILL)
     assert run.wait(PATIENCE_S) == 0
     assert "Traceback" not in (tmp_path / "killed.log").read_text()
