@@ -54,6 +54,12 @@ COMMANDS = {
         "training, and writes weights to ship with a record of how they were made.",
         example="pretrain lumbar_segmentation weights --workers 2",
     ),
+    "bench": Command(
+        target="tools.bench.command:bench",
+        summary="Measure speed and memory of `screen` on this machine by stage, beside a reference "
+        "network and the machine's own rate, all in one run.",
+        example="bench speed",
+    ),
 }
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 LOCK_FILE = ".lock"
 
@@ -78,16 +78,34 @@ def exclusive(folder: Path, parts: Sequence[str] = ("",)) -> Iterator[None]:
     Raises:
         OSError: If another run is at work in the folder, or it cannot be written to.
     """
-    with (folder / LOCK_FILE).open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise OSError(f"{folder}: another run is writing here") from error
+    with locked(folder / LOCK_FILE):
         clear(folder, parts)
         try:
             yield
         finally:
             clear(folder, parts)
+
+
+@contextmanager
+def locked(path: Path, shared: bool = False) -> Iterator[IO[str]]:
+    """Hold a lock that is the process's own, so that a kill frees it.
+
+    Args:
+        path: Its file, made if need be; its folder is what the lock keeps others out of.
+        shared: Hold it together with others who ask for the same.
+
+    Yields:
+        The file, for `fcntl.flock`.
+
+    Raises:
+        OSError: If it is taken, or the file cannot be written to.
+    """
+    with path.open("a+") as lock:  # network file systems want it readable and writable
+        try:
+            fcntl.flock(lock, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise OSError(f"{path.parent}: another run is writing here") from error
+        yield lock
 
 
 def clear(folder: Path, parts: Sequence[str] = ("",)) -> None:

@@ -37,9 +37,9 @@ def run_all(
     """
     context = multiprocessing.get_context(START_METHOD)
     if START_METHOD == "forkserver":
-        context.set_forkserver_preload([_module_of(work)])
+        context.set_forkserver_preload([module_of(work)])
     others = set(multiprocessing.active_children())
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker) as pool:
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=start_worker) as pool:
         try:
             for future in as_completed([pool.submit(work, job) for job in jobs]):
                 future.result()
@@ -54,16 +54,20 @@ def run_all(
             raise
 
 
-def _module_of(work: Callable[..., Any]) -> str:
+def module_of(work: Callable[..., Any]) -> str:
     """Name the module of a function, or of the one a partial wraps."""
     return str(getattr(work, "func", work).__module__)
 
 
-def _start_worker() -> None:
-    """Set up a worker: one thread, deaf to Ctrl-C, and gone when the main process is."""
+def start_worker(threads: int = 1) -> None:
+    """Set up a worker: few threads, deaf to Ctrl-C, and gone when the main process is.
+
+    Args:
+        threads: Of PyTorch, OpenMP and BLAS.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the main process hears it and ends us
-    torch.set_num_threads(1)
-    threadpool_limits(1)
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 

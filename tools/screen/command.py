@@ -8,31 +8,27 @@ missing.
 
 from __future__ import annotations
 
-import statistics
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from tqdm import tqdm
 
-from tools import versions
-from tools.files import exclusive, write_content, write_json
-from tools.report import rows
-from tools.screen import choosing, places
+from tools import crew
+from tools.files import exclusive
+from tools.screen import choosing, places, shards, summary
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.case import screen_case
 from tools.screen.settings import Settings, fingerprint, read_calibration
-
-RUN_FILE, TABLE_FILE = scans.RUN_FILES
-
-NOT_REACHED = "not measured, as the run stopped before; give the same command again"
+from tools.screen.shards import Part
 
 MOST_TOLD = 20
 """Series left out whose reason is printed."""
@@ -50,6 +46,10 @@ def screen(
     calibration: Path | None = None,
     keep_identity: bool = False,
     overwrite: bool = False,
+    workers: int | None = None,
+    num_parts: int | None = None,
+    part_id: int | None = None,
+    submit: Literal["slurm"] | None = None,
 ) -> None:
     """Measure bone density in CTs and write a report for each.
 
@@ -77,6 +77,14 @@ def screen(
             beyond what the standard demands there, such as age and issuer of the patient's
             number. No other file ever names a patient.
         overwrite: Measure again what is finished.
+        workers: Processes that measure at once and share the processor's cores; each takes about
+            1 GB of memory. One that is killed costs the others nothing. Without it this process
+            measures.
+        num_parts: Parts that the run is split into, to work side by side on one machine or many
+            into the same OUT. The last one to end writes results.csv and run.json.
+        part_id: Which part this is, from 0.
+        submit: slurm starts all parts as jobs of a Slurm array; without Slurm they run here, one
+            after the other.
 
     Raises:
         ValueError: An argument is unusable, or OUT holds other files; nothing was started.
@@ -86,6 +94,11 @@ def screen(
         raise ValueError(f"--kvp is a tube voltage in kV, such as 120, not {kvp:g}")
     if device == "cuda" and not torch.cuda.is_available():
         raise ValueError("--device cuda: PyTorch finds no graphics card here; leave --device out")
+    if workers is not None and workers < 1:
+        raise ValueError(f"--workers is a number of processes, at least 1, not {workers}")
+    part = shards.from_options(num_parts, part_id) if submit is None else None
+    if submit is not None and (part_id is not None or (num_parts or 1) < 1):
+        raise ValueError("--submit starts every part: give --num-parts alone, at least 1")
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"OUT names a file, not a folder: {out}")
@@ -102,91 +115,158 @@ def screen(
     # Missing or damaged weights are no case's fault, and empty no finished folder.
     settings.segmentation()
     settings.density()
-    out.mkdir(parents=True, exist_ok=True)
     asked = {"input": str(input), "out": str(out), **asdict(settings), "overwrite": overwrite}
     asked["calibration"] = None if calibration is None else str(calibration)
-    outcomes: list[folders.Outcome] = []
-    begin = time.perf_counter()
-    with exclusive(out):
-        try:
-            for outcome in _screen_each(cases, out, settings, overwrite):
-                outcomes.append(outcome)  # noqa: PERF402 - what came before an error is kept
-        except BaseException:
-            with suppress(OSError):  # the first error is the one to tell
-                _write_run(out, cases, outcomes, asked, time.perf_counter() - begin)
-            raise
-        _write_run(out, cases, outcomes, asked, time.perf_counter() - begin)
+    asked |= {"workers": workers, "num_parts": num_parts, "part_id": part_id}
+    out.mkdir(parents=True, exist_ok=True)
+    if submit is not None:
+        _submit(asked, out)
+        return
+    run = _Run(cases, out, settings, overwrite, workers, asked)
+    outcomes = run.whole() if part is None else run.part(part)
     _tell(outcomes, out)
 
 
-def _screen_each(
-    cases: Sequence[scans.Case], out: Path, settings: Settings, overwrite: bool
-) -> Iterator[folders.Outcome]:
-    """Do what is missing; yield every case's outcome in the order given."""
-    counts: Counter[str] = Counter()
-    with tqdm(cases, unit="case", desc="screen", file=sys.stderr) as bar:
-        for case in bar:
-            mark = fingerprint(case, settings)
-            place = out / case.name
-            outcome = None if overwrite else folders.read(place, mark)
-            if outcome is None:
-                outcome = screen_case(case, place, settings, mark)
-            counts[outcome.status] += 1
-            bar.set_postfix(counts)
-            yield replace(outcome, source=case.source)  # an earlier run may have spelt it otherwise
+@dataclass(frozen=True)
+class _Run:
+    """One run of the command.
 
-
-def _write_run(
-    out: Path,
-    cases: Sequence[scans.Case],
-    outcomes: Sequence[folders.Outcome],
-    asked: Mapping[str, Any],
-    seconds: float,
-) -> None:
-    """Write what is told of all cases among the results, also of those of earlier runs.
-
-    Args:
+    Attributes:
+        cases: All inputs, those of other parts too.
         out: Folder of the results.
-        cases: Inputs of this run; one that it did not come to counts as failed.
-        outcomes: Of those that it did come to.
-        asked: Arguments of this run.
-        seconds: That it took.
-
-    Raises:
-        OSError: If a file cannot be written; the other is written if it can be.
+        settings: Options that change results.
+        overwrite: Whether what is finished is measured again.
+        workers: Processes that measure, None for this one.
+        asked: Arguments as run.json tells them.
     """
-    known = {case.name: _not_reached(case) for case in cases} | folders.earlier(out)
-    known |= {outcome.case: outcome for outcome in outcomes}
-    every = [known[name] for name in sorted(known)]
-    try:
-        write_content(out / TABLE_FILE, rows.table(_rows(every, out)))
-    finally:
-        write_json(
-            out / RUN_FILE,
-            {
-                "software": versions.describe(),
-                "arguments": dict(asked),
-                "seconds": round(seconds, 2),
-                "stages_median_s": _stages(every),
-                "counts": _summarize(every),
-                "cases": [outcome.entry() for outcome in every],
-            },
+
+    cases: Sequence[scans.Case]
+    out: Path
+    settings: Settings
+    overwrite: bool
+    workers: int | None
+    asked: dict[str, Any]
+
+    def whole(self) -> list[folders.Outcome]:
+        """Do every case, and tell of all among the results.
+
+        Raises:
+            OSError: The results cannot be written.
+        """
+        with exclusive(self.out):
+            summary.drop_parts(self.out)
+            return self._do(self.cases, partial(summary.write_whole, self.out, self.cases))
+
+    def part(self, part: Part) -> list[folders.Outcome]:
+        """Do the cases of one part, and tell of the whole if no other is at work.
+
+        Raises:
+            OSError: The results cannot be written.
+        """
+        own = part.pick(self.cases)
+        with shards.part_at_work(self.out, part) as seat:
+
+            def write(outcomes: Sequence[folders.Outcome], told: dict[str, Any]) -> None:
+                summary.write_part(self.out, part, own, outcomes, told)
+                if seat.is_last():
+                    summary.join_parts(self.out, self.cases, told, part.of)
+
+            return self._do(own, write)
+
+    def _do(self, cases: Sequence[scans.Case], write: Any) -> list[folders.Outcome]:
+        """Do cases, and write what is told of them, also when an error stops the run."""
+        outcomes: list[folders.Outcome] = []
+        begin = time.perf_counter()
+
+        def tell() -> None:
+            seconds = round(time.perf_counter() - begin, 2)
+            write(outcomes, {"arguments": self.asked, "seconds": seconds})
+
+        try:
+            for outcome in self._each(cases):
+                outcomes.append(outcome)  # noqa: PERF402 - what came before an error is kept
+        except BaseException:
+            with suppress(OSError):  # the first error is the one to tell
+                tell()
+            raise
+        tell()
+        return outcomes
+
+    def _each(self, cases: Sequence[scans.Case]) -> Iterator[folders.Outcome]:
+        """Do what is missing; yield every case's outcome as it comes."""
+        work = partial(_outcome, self.out, self.settings, self.overwrite)
+        counts: Counter[str] = Counter()
+        with tqdm(total=len(cases), unit="case", desc="screen", file=sys.stderr) as bar:
+            for case, outcome in self._results(work, cases):
+                counts[outcome.status] += 1
+                bar.set_postfix(counts)
+                bar.update()
+                yield replace(outcome, source=case.source)  # an earlier run may have spelt it so
+
+    def _results(self, work: Any, cases: Sequence[scans.Case]) -> Iterator[tuple[scans.Case, Any]]:
+        """Yield cases with their outcomes, from this process or from workers.
+
+        A case whose worker was killed is tried once more after all others, alone, as memory may
+        have run out; then it has failed.
+        """
+        if self.workers is None:
+            yield from ((case, work(case)) for case in cases)
+            return
+        again = []
+        workers = min(self.workers, len(cases)) or 1
+        threads = crew.share(workers)  # the same for all, as sums depend on it in the last digits
+        for case, result in crew.each(work, cases, workers, threads):
+            if isinstance(result, crew.Lost):
+                again.append(case)
+            else:
+                yield case, result
+        for case, result in crew.each(work, again, 1, threads):
+            yield case, self._lost(case, result) if isinstance(result, crew.Lost) else result
+
+    def _lost(self, case: scans.Case, lost: crew.Lost) -> folders.Outcome:
+        reason = (
+            f"the process that measured it was killed twice ({lost.how}); if memory ran out, give "
+            "a machine with more, or a coarser scan"
         )
+        outcome = folders.Outcome(case.name, case.source, folders.FAILED, reason)
+        folders.prepare(self.out / case.name)
+        mark = fingerprint(case, self.settings)
+        folders.finish(self.out / case.name, outcome, mark, places.origin(case))
+        return outcome
 
 
-def _not_reached(case: scans.Case) -> folders.Outcome:
-    return folders.Outcome(case.name, case.source, folders.FAILED, NOT_REACHED)
+def _outcome(out: Path, settings: Settings, overwrite: bool, case: scans.Case) -> folders.Outcome:
+    """Return what a case came to, measured now unless it is finished."""
+    mark = fingerprint(case, settings)
+    place = out / case.name
+    found = None if overwrite else folders.read(place, mark)
+    return screen_case(case, place, settings, mark) if found is None else found
+
+
+def _submit(asked: dict[str, Any], out: Path) -> None:
+    """Start all parts of a run as jobs, which may run elsewhere."""
+    from tools.screen import submission  # its library takes time to import, and few need it
+
+    places_of_files = {"input", "out", "calibration"}
+    words = []
+    for name, value in asked.items():
+        if name not in {"num_parts", "part_id"} and value is not None:
+            text = str(Path(value).absolute()) if name in places_of_files else str(value)
+            words.append(f"--{name.replace('_', '-')}={text}")
+    submission.submit(
+        words, out.absolute(), asked["num_parts"] or 1, asked["workers"] or 1, asked["device"]
+    )
 
 
 def _tell(outcomes: Sequence[folders.Outcome], out: Path) -> None:
     """Print what this run came to, and where to read it."""
-    words = ", ".join(f"{count} {status}" for status, count in _summarize(outcomes).items())
+    words = ", ".join(f"{count} {status}" for status, count in summary.count(outcomes).items())
     print(f"{len(outcomes)} case{'' if len(outcomes) == 1 else 's'}: {words}")
     if len(outcomes) == 1 and outcomes[0].reason:
         print(f"{outcomes[0].status}: {outcomes[0].reason}")
     reports = [out / outcome.case / folders.PAGE for outcome in outcomes]
     shown = [page for page in reports if page.is_file()]
-    print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / TABLE_FILE}")
+    print(f"report: {shown[0]}" if len(shown) == 1 else f"results: {out / summary.TABLE_FILE}")
     _tell_left_out(outcomes)
 
 
@@ -197,30 +277,3 @@ def _tell_left_out(outcomes: Sequence[folders.Outcome]) -> None:
         print(f"{outcome.case} {outcome.reason}")
     if len(told) > MOST_TOLD:
         print(f"{len(told) - MOST_TOLD} more series are left out; run.json says why")
-
-
-def _summarize(outcomes: Sequence[folders.Outcome]) -> dict[str, int]:
-    counts = Counter(outcome.status for outcome in outcomes)
-    return {status: counts[status] for status in (folders.DONE, folders.REFUSED, folders.FAILED)}
-
-
-def _rows(outcomes: Sequence[folders.Outcome], out: Path) -> Iterator[dict[str, Any]]:
-    """Yield the rows of results.csv: four for a case with a report, one for a failed one."""
-    for outcome in outcomes:
-        failed = outcome.status == folders.FAILED
-        report = None if failed else folders.read_report(out / outcome.case)
-        said = (outcome.source, outcome.status)
-        if report is None:
-            yield from rows.of_failure(outcome.case, *said, outcome.reason or "")
-        else:
-            yield from rows.of_report(report, *said, outcome.reason)
-
-
-def _stages(outcomes: Sequence[folders.Outcome]) -> dict[str, float]:
-    """Median seconds of each stage over the cases that went through it."""
-    seconds: dict[str, list[float]] = {}
-    for outcome in outcomes:
-        for stage, value in outcome.timing_s.items():
-            if value is not None:
-                seconds.setdefault(stage, []).append(value)
-    return {stage: round(statistics.median(values), 3) for stage, values in seconds.items()}

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
+import re
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from tools.screen.header import Header
 
 RUN_FILES = ("run.json", "results.csv")
 """Files of a run, which lie beside the folders of its cases."""
+
+PART_FILE = re.compile(r"run-(\d+)\.json")
+"""The file of one part of a run that was split."""
 
 HASH_DIGITS = 10
 """Hexadecimal digits in the name of a case whose own cannot name a folder."""
@@ -133,7 +137,7 @@ def _names_a_folder(name: str) -> bool:
     It must be seen, must not lead elsewhere, and must not be one of the run's own files.
 
     Examples:
-        >>> [_names_a_folder(name) for name in ("A0001", "..", "", "run.json", "-x")]
+        >>> [_names_a_folder(name) for name in ("A0001", "..", "run.json", "run-0.json", "-x")]
         [True, False, False, False, False]
     """
     return (
@@ -142,6 +146,7 @@ def _names_a_folder(name: str) -> bool:
         and name.isprintable()  # no line breaks, no bytes that are not UTF-8
         and 0 < len(os.fsencode(name)) <= LONGEST_NAME
         and name.casefold() not in RUN_FILES
+        and not PART_FILE.fullmatch(name.casefold())
     )
 
 

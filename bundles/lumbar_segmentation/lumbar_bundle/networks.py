@@ -8,9 +8,37 @@ from __future__ import annotations
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 #: Activations of the output a config can name.
 ACTIVATIONS = {"sigmoid": nn.Sigmoid, "softmax": nn.Softmax2d}
+
+
+def fold(
+    kernel: torch.Tensor,
+    scale: torch.Tensor,
+    shift: torch.Tensor,
+    mean: torch.Tensor | None,
+    variance: torch.Tensor | None,
+    eps: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Make of a convolution and the batch norm behind it one convolution, for evaluation.
+
+    Args:
+        kernel: Of the convolution, [out, in, H, W].
+        scale: Of the norm, [out].
+        shift: Of the norm, [out].
+        mean: Running, [out].
+        variance: Running, [out].
+        eps: Added to the variance.
+
+    Returns:
+        Kernel [out, in, H, W] and bias [out].
+    """
+    assert mean is not None  # for TorchScript: a norm may keep no running values
+    assert variance is not None
+    factor = scale * torch.rsqrt(variance + eps)
+    return kernel * factor.view(-1, 1, 1, 1), shift - mean * factor
 
 
 class RecurrentConvolution(nn.Module):
@@ -36,9 +64,30 @@ class RecurrentConvolution(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Apply the kernel once to `x` and then once per step to its output plus `x`."""
+        if not self.training:  # a pass over memory less for each norm
+            return self._evaluate(x)
         state = self.activation(self.first_norm(self.convolution(x)))
         for norm in self.norms:
             state = self.activation(norm(self.convolution(x + state)))
+        return state
+
+    def _evaluate(self, x: torch.Tensor) -> torch.Tensor:
+        first = self.first_norm
+        kernel, bias = fold(
+            self.convolution.weight, first.weight, first.bias, first.running_mean,
+            first.running_var, first.eps,
+        )  # fmt: skip
+        state = self.activation(functional.conv2d(x, kernel, bias, padding=1))
+        for norm in self.norms:
+            kernel, bias = fold(
+                self.convolution.weight,
+                norm.weight,  # type: ignore[arg-type]  # a ModuleList forgets of what
+                norm.bias,  # type: ignore[arg-type]
+                norm.running_mean,  # type: ignore[arg-type]
+                norm.running_var,  # type: ignore[arg-type]
+                norm.eps,  # type: ignore[arg-type]
+            )
+            state = self.activation(functional.conv2d(x + state, kernel, bias, padding=1))
         return state
 
 

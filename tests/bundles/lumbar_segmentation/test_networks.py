@@ -27,7 +27,10 @@ def test_recurrence_applies_the_same_kernel_to_input_plus_state():
     module = RecurrentConvolution(3, steps=2).eval()
     norms = [module.first_norm, *module.norms]
     for norm in norms:
-        norm.running_mean.uniform_(-1, 1)
+        for numbers in (norm.running_mean, norm.bias.data):
+            numbers.uniform_(-1, 1)
+        for numbers in (norm.running_var, norm.weight.data):
+            numbers.uniform_(0.5, 2)
     image = torch.randn(1, 3, 8, 8)
 
     def unit(x, norm):

@@ -1,87 +1,18 @@
 """Several runs into one folder: no case is forgotten, replaced, or lost with a run that stops."""
 
-import csv
 import errno
 import json
 from pathlib import Path
 
 import pytest
 
-from tools.__main__ import COMMANDS, INTRO
-from tools.cli import main
-from tools.report.rows import COLUMNS
-from tools.screen import command, places
+from tests.tools.screen.runs import entries, run, table
 from tools.screen import folder as folders
+from tools.screen import places, summary
 from tools.screen.folder import Outcome
 from tools.screen.scan import Case
-from tools.screen.settings import Settings
 
-LEVELS = ("L1", "L2", "L3", "L4")
-
-
-def run(*words):
-    return main(COMMANDS, INTRO, ["screen", *map(str, words)])
-
-
-def entries(out):
-    return {one["case"]: one for one in json.loads((out / "run.json").read_text())["cases"]}
-
-
-def table(out):
-    """Case -> its rows of results.csv."""
-    found = {}
-    with (out / "results.csv").open() as stream:
-        for row in csv.DictReader(stream):
-            found.setdefault(row["case"], []).append(row)
-    return found
-
-
-@pytest.fixture
-def make(tmp_path):
-    """Write a file that stands for a CT; its text is what comes of it."""
-
-    def write(name, text="done"):
-        path = tmp_path / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
-        return path
-
-    return write
-
-
-@pytest.fixture(autouse=True)
-def measured(monkeypatch):
-    """Measure nothing: a case comes to what its file says. Holds the cases it was called for."""
-    names = []
-
-    def screen_case(case, folder, settings, mark):
-        names.append(case.name)
-        said = case.paths[0].read_text()
-        if said == "full disk":
-            raise OSError(errno.ENOSPC, "No space left on device", str(folder / "report.json"))
-        if said == "stop":
-            raise KeyboardInterrupt
-        folders.prepare(folder)
-        outcome = Outcome(case.name, case.source, said, None if said == "done" else said)
-        if said != "failed":
-            level = dict.fromkeys(COLUMNS) | {"status": "measured", "reasons": [], "warnings": []}
-            level |= {"bmd_interval_95_mg_cm3": None, "height_loss": None}
-            patient = dict.fromkeys((*COLUMNS, "mean_interval_95_mg_cm3"))
-            report = {
-                "case": case.name,
-                "input": {"kvp": None},
-                "calibration": None,
-                "qc": {"warnings": []},
-                "patient": patient,
-                "levels": dict.fromkeys(LEVELS, level),
-            }
-            folders.write(folder, {"report.json": json.dumps(report)})
-        folders.finish(folder, outcome, mark, places.origin(case))
-        return outcome
-
-    monkeypatch.setattr(command, "screen_case", screen_case)
-    monkeypatch.setattr(Settings, "segmentation", lambda self: None)
-    return names
+pytestmark = pytest.mark.usefixtures("measured")
 
 
 def test_the_table_keeps_the_cases_of_earlier_runs(make, tmp_path):
@@ -190,7 +121,7 @@ def test_a_run_that_stops_still_tells_what_is_finished(text, code, make, tmp_pat
     assert run(tmp_path / "?.nii.gz", out) == code
     status = {name: entry["status"] for name, entry in entries(out).items()}
     assert status == {"a": "done", "b": "failed", "c": "failed"}
-    assert entries(out)["c"]["reason"] == command.NOT_REACHED
+    assert entries(out)["c"]["reason"] == summary.NOT_REACHED
     assert {name: len(lines) for name, lines in table(out).items()} == {"a": 4, "b": 1, "c": 1}
     make("b.nii.gz")
     assert run(tmp_path / "?.nii.gz", out) == 0
@@ -203,7 +134,7 @@ def test_the_first_error_is_told_when_the_table_cannot_be_written_either(
     def write_content(path, content):
         raise OSError(errno.EIO, "Input/output error", str(path))
 
-    monkeypatch.setattr(command, "write_content", write_content)
+    monkeypatch.setattr(summary, "write_content", write_content)
     make("a.nii.gz")
     make("b.nii.gz", "full disk")
     assert run(tmp_path / "?.nii.gz", tmp_path / "out") == 1
@@ -240,4 +171,7 @@ def test_run_json_holds_every_argument(words, make, tmp_path):
         "allow_contrast": False,
         "calibration": None,
         "overwrite": bool(words),
+        "workers": None,
+        "num_parts": None,
+        "part_id": None,
     }

@@ -1,0 +1,1 @@
+"""Speed and memory of `screen` beside a reference network, measured in one run."""
