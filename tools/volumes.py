@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import zlib
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import product
@@ -14,6 +15,14 @@ import numpy as np
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, io_orientation, ornt_transform
 
 from tools.files import write_content
+
+GZIP_MAGIC = b"\x1f\x8b"
+
+UNREADABLE = (
+    OSError, EOFError, zlib.error, ValueError,
+    nib.filebasedimages.ImageFileError, nib.wrapstruct.WrapStructError,
+)  # fmt: skip
+"""What a damaged, truncated or missing file raises in nibabel's hands."""
 
 #: zlib level: level 1 writes a CT four times faster than level 9 for 5 % more bytes.
 GZIP_LEVEL = 1
@@ -95,3 +104,28 @@ def save_nifti(path: Path, array: np.ndarray, affine: np.ndarray) -> None:
     with gzip.GzipFile(fileobj=packed, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as stream:
         stream.write(raw)
     write_content(path, packed.getvalue())
+
+
+def read_nifti(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Read a volume as it is stored: integers where the file holds integers.
+
+    Args:
+        path: NIfTI file.
+
+    Returns:
+        Values, and the 4x4 voxel to RAS+ millimetre matrix.
+
+    Raises:
+        ValueError: It cannot be read; one line that names it.
+    """
+    try:
+        content = path.read_bytes()
+        if content.startswith(GZIP_MAGIC):
+            content = gzip.decompress(
+                content
+            )  # unlike nibabel's reading, checks the sum at its end
+        stored = nib.Nifti1Image.from_bytes(content)
+        return np.asanyarray(stored.dataobj), np.asarray(stored.affine, dtype=float)
+    except UNREADABLE as error:
+        cause = getattr(error, "strerror", None) or "damaged, cut short, or no NIfTI"
+        raise ValueError(f"{path}: cannot be read as NIfTI ({cause}); give another copy") from error

@@ -183,6 +183,10 @@ def _refuse_other_content(out: Path, settings: Mapping[str, Any]) -> None:
         raise ValueError(f"{out} is not empty and holds no phantom cohort; choose another folder")
 
 
+UNSAID = {"format": "nifti"}
+"""Settings that are written down only where they differ from the usual -> the usual."""
+
+
 def _refuse_other_settings(out: Path, settings: Mapping[str, Any]) -> None:
     """Raise if the folder holds a cohort made with other settings, naming those that differ."""
     try:
@@ -198,9 +202,9 @@ def _refuse_other_settings(out: Path, settings: Mapping[str, Any]) -> None:
                     f"{out} holds a cohort made by another version ({key.removeprefix('software.')}"
                     " differs); choose another folder"
                 )
+            was, asked = (each.get(key, UNSAID.get(key)) for each in (found, wanted))
             raise ValueError(
-                f"{out} holds a cohort made with {key} {found.get(key)}, not {wanted.get(key)}; "
-                "choose another folder"
+                f"{out} holds a cohort made with {key} {was}, not {asked}; choose another folder"
             )
 
 

@@ -75,7 +75,8 @@ def _refuse_unknown_keys(
     for key, value in given.items():
         if key not in known:
             everywhere = [leaf for leaf in _key_paths(schema()) if leaf.endswith(f".{key}")]
-            hint = f"; did you mean '{everywhere[0]}'?" if everywhere else nearest(str(key), known)
+            quoted = " or ".join(f"'{leaf}'" for leaf in everywhere)
+            hint = f"; did you mean {quoted}?" if everywhere else nearest(str(key), known)
             raise ValueError(
                 f"recipe {path}: unknown key '{prefix}{short(key)}'{hint}; "
                 f"known here: {', '.join(known)}"
@@ -127,6 +128,11 @@ def _refuse_contradictions(recipe: Mapping[str, Any], path: Path, prefix: str) -
             "leave out circle, or set scan.reformat to axial"
         )
     if not recipe["given_map"]["path"]:
+        if recipe["given_map"]["fractured"]:
+            raise ValueError(
+                f"recipe {path}: given_map.fractured: there is no map; give given_map.path, or set "
+                "pathology.fractured"
+            )
         return
     chances = {f"anatomy.{key}": value for key, value in recipe["anatomy"].items()} | {
         f"pathology.{key}": recipe["pathology"][key]
@@ -182,8 +188,8 @@ def _explain(error: jsonschema.ValidationError, unit: str) -> str:
     if error.validator in ("minimum", "maximum"):
         return f"{shown} is outside {wanted['minimum']} to {wanted['maximum']}{unit}"
     if error.validator == "enum":
-        hint = nearest(str(value), wanted["enum"])
-        return f"'{shown}' is not one of {', '.join(wanted['enum'])}{hint}"
+        allowed = [str(each) for each in wanted["enum"]]
+        return f"'{shown}' is not one of {', '.join(allowed)}{nearest(str(value), allowed)}"
     if error.validator == "pattern":
         return f"'{shown}' is not three letters, one each of L/R, A/P and I/S, such as LPS"
     if error.validator in ("minItems", "maxItems"):
@@ -193,11 +199,15 @@ def _explain(error: jsonschema.ValidationError, unit: str) -> str:
         return "is empty"
     if error.validator_value == "number" and isinstance(value, str) and _EXPONENT.fullmatch(value):
         return f"YAML reads {shown} as text; write a point and a signed exponent, as in 1.0e-3"
+    if error.validator_value == "array" and isinstance(value, str):
+        return f"'{shown}' is not of type list; write [{shown}]"
     return f"{short(repr(value))} is not of type {_TYPE_WORDS[str(error.validator_value)]}"
 
 
 _TYPE_WORDS = {
     "array": "list, as in [1, 2]",
+    "boolean": "true or false",
+    "integer": "whole number",
     "number": "number",
     "object": "mapping of keys to values",
     "string": "text",

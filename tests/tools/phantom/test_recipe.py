@@ -94,6 +94,13 @@ def test_docs_name_every_key_with_unit_and_default():
         ("scan: {tilt_deg: .nan}", ["scan.tilt_deg", "not a finite number"]),
         ("scan: {noise_scale: [0, .inf]}", ["scan.noise_scale[1]", "not a finite number"]),
         ("scan: {kvp: 120}", ["scan.kvp", "list"]),
+        ("scan: {kernel: soft}", ["scan.kernel", "write [soft]"]),
+        ("fractured: 0.5", ["'given_map.fractured' or 'pathology.fractured'"]),
+        # These were tracebacks.
+        ("pathology: {grades: [4]}", ["pathology.grades[0]", "'4' is not one of 1, 2, 3"]),
+        ("pathology: {grades: ['2']}", ["pathology.grades[0]", "'2'"]),
+        ("pathology: {grades: [1.5]}", ["pathology.grades[0]", "1.5"]),
+        ("given_map: {fractured: [L1]}", ["given_map.fractured", "there is no map"]),
         ("scan: {kvp: []}", ["scan.kvp", "at least one value"]),
         ("scan: {pixel_mm: [0.9]}", ["scan.pixel_mm", "[low, high]"]),
         ("scan: {pixel_mm: [0.9, 0.5]}", ["scan.pixel_mm", "0.9 is above high 0.5"]),

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
 
 from tools.levels import HEAD_TO_FOOT, TOTALSEGMENTATOR_IDS, VERSE_IDS
 from tools.phantom.anatomy.sizes import LEVEL_SIZES
+from tools.volumes import read_nifti
 
 #: Label systems of whole vertebrae that are understood.
 SCHEMES: Mapping[str, Mapping[str, int]] = {
@@ -50,11 +50,10 @@ def read(path: Path, scheme: str) -> LabelMap:
         ValueError: If the file is no label map of a spine; one line that says why.
     """
     try:
-        stored = nib.Nifti1Image.from_filename(path)
-        array = np.asanyarray(stored.dataobj)
-    except (OSError, EOFError, nib.filebasedimages.ImageFileError) as error:
-        raise ValueError(f"given_map.path: {path}: cannot be read as NIfTI") from error
-    return interpret(array, np.asarray(stored.affine, dtype=float), scheme, path.name)
+        array, affine = read_nifti(path)
+    except ValueError as error:
+        raise ValueError(f"given_map.path: {error}") from error
+    return interpret(array, affine, scheme, path.name)
 
 
 def interpret(array: np.ndarray, affine: np.ndarray, scheme: str, name: str) -> LabelMap:

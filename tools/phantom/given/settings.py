@@ -59,7 +59,10 @@ def _losses(bodies: Mapping[str, Given], level: str, broken: list[str]) -> dict[
     near = [bodies[name].solid.heights for name in sound if name]
     own = bodies[level].solid.heights
     if not near:
-        return dict.fromkeys(PLACES, 0.0)
+        raise ValueError(
+            f"given_map.fractured: no body beside {level} is sound, so its loss of height cannot "
+            "be told; leave out one of its neighbours"
+        )
     return {
         place: max(0.0, 1 - own[place] * len(near) / sum(heights[place] for heights in near))
         for place in PLACES

@@ -211,7 +211,7 @@ def _profile(rng: np.random.Generator, fracture: Fracture) -> Field:
         return Hinge(float(rng.uniform(-0.6, 0.0)), float(rng.normal(0, 0.15)), sideways)
     if fracture.kind == "biconcave":
         middle = (fracture.side, float(rng.uniform(-0.1, 0.1)))
-        return Ball(middle, float(rng.uniform(0.8, 1.05)), float(rng.uniform(0.02, 0.2)))
+        return Ball(middle, float(rng.uniform(0.75, 0.95)), float(rng.uniform(0.0, 0.15)))
     return Slump(float(rng.uniform(0.0, 0.15)), sideways)
 
 

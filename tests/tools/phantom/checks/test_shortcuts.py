@@ -173,3 +173,43 @@ def test_a_planned_scan_is_the_one_that_is_drawn():
     }
     for key in metadata.FROM_SCAN:
         assert truth["scan"][key] == pytest.approx(drawn.truth["scan"][key], abs=1e-3)
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"cases": {"A": {}}}', '{"cases": []}'])
+def test_a_damaged_truth_is_one_line(tmp_path, capsys, content):
+    (tmp_path / "truth.json").write_text(content)
+    assert main([str(tmp_path), str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "truth.json is damaged" in said
+    assert said.count("\n") == 1
+
+
+def test_a_cohort_of_series_is_refused(tmp_path, capsys):
+    (tmp_path / "truth.json").write_text(json.dumps({"cases": {"A0001": {"fractured": True}}}))
+    assert main([str(tmp_path), str(tmp_path / "out")]) == 2
+    assert "draw the cohort as NIfTI" in capsys.readouterr().err
+
+
+def test_a_place_that_cannot_be_written_is_told_before_the_work(tmp_path, capsys):
+    """The networks of an hour were lost."""
+    (tmp_path / "truth.json").write_text("{}")
+    (tmp_path / "out").write_text("")
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), str(tmp_path / "out")])
+    assert "OUT names a file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--recipe", "nope"], "unknown recipe"),
+        (["--recipe", "hard"], "scan.truncate cuts scans"),
+        (["--cases", "0"], "at least 1"),
+        (["--seed", "-1"], "at least 0"),
+    ],
+)
+def test_plans_of_nothing_are_one_line(capsys, words, says):
+    assert planned.main(words) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1

@@ -146,6 +146,12 @@ def test_a_fracture_of_a_level_that_is_not_there_is_refused(path):
         case.simulate(settings(path, fractured=["T9"]), seed=1, index=0)
 
 
+def test_fractures_need_a_sound_body_to_be_told_from(path):
+    """Without one the loss was 0, and the body fractured all the same."""
+    with pytest.raises(ValueError, match=r"no body beside .* is sound"):
+        case.simulate(settings(path, fractured=list(LEVELS)), seed=1, index=0)
+
+
 def test_a_body_without_a_core_is_refused():
     """Thinned from above until less than twice the core's depth is left."""
     whole, bodies, affine = mask()

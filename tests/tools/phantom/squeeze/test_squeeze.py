@@ -174,3 +174,76 @@ def test_the_command_writes_both_volumes(tmp_path, noisy):
         np.testing.assert_array_equal(np.asanyarray(stored.dataobj), volume)
     assert main([*words[:2], "L5", "0.3", str(tmp_path / "none")]) == 2
     assert not (tmp_path / "none").exists()
+
+
+@pytest.fixture
+def files(tmp_path, noisy):
+    """The command's first three words: CT, labels, level."""
+    ct, labels, affine = noisy
+    save_nifti(tmp_path / "a.nii.gz", np.rint(ct).astype(np.int16), affine)
+    save_nifti(tmp_path / "b.nii.gz", labels, affine)
+    return [str(tmp_path / "a.nii.gz"), str(tmp_path / "b.nii.gz"), "L2"]
+
+
+@pytest.mark.parametrize("name", ["ct.nii.gz", "labels.nii.gz"])
+def test_nothing_that_exists_is_overwritten(files, tmp_path, capsys, name):
+    """The input was, where it lay in OUT."""
+    (tmp_path / name).write_bytes(b"mine")
+    assert main([*files, "0.3", str(tmp_path)]) == 2
+    assert f"{name} exists" in capsys.readouterr().err
+    assert (tmp_path / name).read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        pytest.param(lambda ids: (ids + 256 * (ids == 2)).astype(np.int16), "holds no L2",
+                     id="258 is no 2"),
+        pytest.param(lambda ids: (ids * 1.2).astype(np.float32), "holds fractions", id="fractions"),
+        pytest.param(lambda ids: np.where(ids == 2, np.nan, ids).astype(np.float32), "no finite",
+                     id="NaN"),
+    ],
+)  # fmt: skip
+def test_labels_that_name_no_level_are_refused(files, tmp_path, noisy, capsys, change, says):
+    """They were rounded, or counted modulo 256."""
+    _, labels, affine = noisy
+    assert LABEL_IDS["L2"] == 2
+    save_nifti(tmp_path / "b.nii.gz", change(labels), affine)
+    assert main([*files, "0.3", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert says in said
+    assert said.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_ct_with_what_is_no_number_is_refused(files, tmp_path, noisy, capsys):
+    """One such voxel made all of them so."""
+    ct, _, affine = noisy
+    broken = ct.astype(np.float32).copy()
+    broken[0, 0, 0] = np.nan
+    save_nifti(tmp_path / "a.nii.gz", broken, affine)
+    assert main([*files, "0.3", str(tmp_path / "out")]) == 2
+    assert "no finite numbers" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("harm", ["missing", "text", "cut short", "damaged"])
+def test_a_file_that_cannot_be_read_is_one_line(files, tmp_path, capsys, harm):
+    path = tmp_path / "a.nii.gz"
+    whole = path.read_bytes()
+    middle = len(whole) // 2
+    path.unlink()
+    if harm != "missing":
+        path.write_bytes({
+            "text": b"none",
+            "cut short": whole[:middle],
+            "damaged": whole[:middle] + bytes(200) + whole[middle + 200 :],
+        }[harm])  # fmt: skip
+    assert main([*files, "0.3", str(tmp_path / "out")]) == 2
+    said = capsys.readouterr().err
+    assert "a.nii.gz: cannot be read as NIfTI" in said
+    assert said.count("\n") == 1
+
+
+def test_a_seed_below_nought_is_named(files, tmp_path, capsys):
+    assert main([*files, "0.3", str(tmp_path / "out"), "--seed", "-5"]) == 2
+    assert "--seed is a whole number" in capsys.readouterr().err

@@ -33,7 +33,7 @@ RESAMPLES = 2000
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; an unusable one ends the program with one line and status 2."""
+    """Read the command line; an unusable one ends the program with status 2."""
     parser = argparse.ArgumentParser(
         "python -m tools.phantom.checks.shortcuts",
         description=__doc__,
@@ -50,7 +50,29 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         parser.error(f"{options.cohort} holds no finished cohort (truth.json)")
     if options.folds < 2:
         parser.error(f"--folds must be at least 2, got {options.folds}")
+    if not 0 <= options.seed < 2**32:
+        parser.error(f"--seed must be 0 to {2**32 - 1}, got {options.seed}")
+    if options.out.exists() and not options.out.is_dir():
+        parser.error(f"OUT names a file, not a folder: {options.out}")
     return options
+
+
+def read_truths(cohort: Path) -> dict[str, Any]:
+    """Read the truth of every case.
+
+    Raises:
+        ValueError: The file is damaged, or the cohort is not NIfTI; one line.
+    """
+    path = cohort / "truth.json"
+    try:
+        truths: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["cases"]
+        [truth["fractured"] for truth in truths.values()]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged; draw the cohort again") from error
+    for name in truths:
+        if not (cohort / "images" / f"{name}.nii.gz").is_file():
+            raise ValueError(f"{cohort}: no images/{name}.nii.gz; draw the cohort as NIfTI")
+    return truths
 
 
 def auc(labels: np.ndarray, scores: np.ndarray, seed: int = 0) -> dict[str, Any]:
@@ -81,10 +103,13 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
     Raises:
         ValueError: If there are fewer than `folds` cases of either kind.
     """
-    truths = json.loads((cohort / "truth.json").read_text(encoding="utf-8"))["cases"]
+    truths = read_truths(cohort)
     labels = np.array([int(truth["fractured"]) for truth in truths.values()])
     if min(labels.sum(), len(labels) - labels.sum()) < max(folds, metadata.FOLDS):
-        raise ValueError(f"{cohort}: too few cases of either kind")
+        raise ValueError(
+            f"{cohort}: {labels.sum()} of {len(labels)} cases are fractured; at least "
+            f"{max(folds, metadata.FOLDS)} fractured and as many others are needed"
+        )
     table: list[dict[str, float]] = []
     looks: list[cover.Look] = []
     kinds: list[set[str]] = []
@@ -95,7 +120,10 @@ def examine(cohort: Path, folds: int, seed: int, metadata_only: bool) -> dict[st
         if not metadata_only:
             broken = {k: v["fracture"] for k, v in truth["levels"].items() if v.get("fracture")}
             kinds.append({fracture["kind"] for fracture in broken.values()})
-            looks.append(cover.look(image, mask, affine, broken))
+            try:
+                looks.append(cover.look(image, mask, affine, broken))
+            except ValueError as error:
+                raise ValueError(f"{cohort}: {name}: {error}") from error
     found = {
         question: auc(labels, scores)
         for question, scores in metadata.answers(table, labels, seed).items()
@@ -145,12 +173,12 @@ def main(arguments: Sequence[str]) -> int:
     """Run the check."""
     options = parse(arguments)
     try:
+        options.out.mkdir(parents=True, exist_ok=True)  # before hours of work
         found = examine(options.cohort, options.folds, options.seed, options.metadata_only)
+        write_json(options.out / "shortcuts.json", found)
     except (ValueError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    write_json(options.out / "shortcuts.json", found)
     print(in_words(found))
     return 0
 

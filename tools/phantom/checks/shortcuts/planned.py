@@ -8,6 +8,8 @@ A second of one core per patient instead of eight, so that small shortcuts are t
 from __future__ import annotations
 
 import argparse
+import sys
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -69,8 +71,8 @@ def plan(
     ).tolist()
 
 
-def main() -> None:
-    """Plan the patients and print an AUC per question."""
+def main(arguments: Sequence[str]) -> int:
+    """Plan the patients and print an AUC per question; returns the exit status."""
     parser = argparse.ArgumentParser(
         "python -m tools.phantom.checks.shortcuts.planned", description=__doc__
     )
@@ -78,13 +80,25 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=902, help="seed of the patients (902)")
     parser.add_argument("--recipe", default="fractures", help="recipe name or file (fractures)")
     parser.add_argument("--workers", type=int, default=2, help="processes (2)")
-    options = parser.parse_args()
-    one = partial(plan, recipe.load(options.recipe), options.seed)
+    options = parser.parse_args(arguments)
+    try:
+        settings = _settings(options)
+    except (ValueError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    one = partial(plan, settings, options.seed)
     numbers = range(options.cases)
     scanners = [TRAINED_AND_TESTED[number % 3] for number in numbers]
     with ProcessPoolExecutor(options.workers, mp_context=get_context("forkserver")) as pool:
         planned = list(tqdm(pool.map(one, numbers, scanners), total=options.cases, unit="patient"))
     labels = np.array([int(truth["fractured"]) for truth, _ in planned])
+    if min(labels.sum(), len(labels) - labels.sum()) < metadata.FOLDS:
+        print(
+            f"error: {labels.sum()} of {len(labels)} patients are fractured; at least "
+            f"{metadata.FOLDS} fractured and as many others are needed: give more --cases",
+            file=sys.stderr,
+        )
+        return 2
     rows = [metadata.features(truth, extent) for truth, extent in planned]
     print(f"{len(labels)} patients, {labels.sum()} fractured")
     for question, answer in metadata.answers(rows, labels, 0).items():
@@ -92,7 +106,22 @@ def main() -> None:
         print(
             f"{question}: AUC {found['auc']:.3f} ({found['ci95'][0]:.3f} to {found['ci95'][1]:.3f})"
         )
+    return 0
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """The recipe, once the other options are usable."""
+    if options.cases < 1 or options.workers < 1 or options.seed < 0:
+        raise ValueError("--cases and --workers are at least 1, --seed at least 0")
+    settings = recipe.load(options.recipe)
+    for scanner in TRAINED_AND_TESTED:
+        if set(recipe.for_scanner(settings, scanner)["scan"]["truncate"]) != {"none"}:
+            raise ValueError(
+                f"recipe {options.recipe}: scan.truncate cuts scans, which are planned whole; "
+                "choose another recipe"
+            )
+    return settings
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
