@@ -21,3 +21,12 @@ def judged(program, paths):
         pytest.skip(f"{program} ({PACKAGES[program]}) is not installed")
     run = subprocess.run([found, *map(str, paths)], capture_output=True, text=True, check=False)
     return run.stdout + run.stderr
+
+
+def errors_between(paths):
+    """What dcentvfy finds wrong between files whose source is not among them."""
+    return [
+        line
+        for line in judged("dcentvfy", paths).splitlines()
+        if line.startswith("Error") and "Missing SOPInstanceUID that was referenced" not in line
+    ]

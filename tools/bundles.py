@@ -209,12 +209,18 @@ def _initialise(
         weights=weights,
         weights_sha256=sha256,
         device=device,
-        # Channels last, as the bundles' own configs have it: a third faster on a processor.
-        network=network.to(device, memory_format=torch.channels_last).eval(),
+        network=_channels_last(network.to(device)).eval(),
         preprocessing=workflow.preprocessing,
         inferer=workflow.inferer,
         postprocessing=workflow.postprocessing,
     )
+
+
+def _channels_last(network: torch.nn.Module) -> torch.nn.Module:
+    """Let a 2-D network run channels last, as the bundles' own configs do: a third faster."""
+    if any(parameter.ndim > 4 for parameter in network.parameters()):  # of volumes
+        return network
+    return network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 @contextmanager

@@ -79,9 +79,9 @@ class RecurrentConvolution(nn.Module):
         )  # fmt: skip
         state = self.activation(functional.conv2d(x, kernel, bias, padding=1))
         for norm in self.norms:
-            kernel, bias = fold(
+            kernel, bias = fold(  # a ModuleList forgets of what it is
                 self.convolution.weight,
-                norm.weight,  # type: ignore[arg-type]  # a ModuleList forgets of what
+                norm.weight,  # type: ignore[arg-type]
                 norm.bias,  # type: ignore[arg-type]
                 norm.running_mean,  # type: ignore[arg-type]
                 norm.running_var,  # type: ignore[arg-type]

@@ -170,6 +170,7 @@ def test_run_json_holds_every_argument(words, make, tmp_path):
         "kvp": None,
         "allow_contrast": False,
         "calibration": None,
+        "keep_identity": False,
         "overwrite": bool(words),
         "workers": None,
         "num_parts": None,

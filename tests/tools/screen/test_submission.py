@@ -36,8 +36,8 @@ def test_without_slurm_the_parts_run_here(without_slurm, make, tmp_path, monkeyp
     for part in (0, 1):
         assert json.loads((tmp_path / f"told-{part}").read_text()) == [
             f"--input={tmp_path / 'a b.nii.gz'}", f"--out={tmp_path / 'out'}", "--device=auto",
-            "--kvp=100.0", "--allow-contrast=False", "--overwrite=False", "--workers=3",
-            "--num-parts=2", f"--part-id={part}",
+            "--kvp=100.0", "--allow-contrast=False", "--keep-identity=False",
+            "--overwrite=False", "--workers=3", "--num-parts=2", f"--part-id={part}",
         ]  # fmt: skip
     said = capsys.readouterr()
     assert "part 1 failed, see" in said.err

@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from highdicom.sr import Comprehensive3DSR
 
-from tests.programs import judged
+from tests.programs import errors_between, judged
 from tests.tools.screen.dicom.reading import group, numbers, said, same_places
 from tools.demo import patient_recipe
 from tools.levels import LABEL_IDS
@@ -107,4 +107,4 @@ def test_the_real_series(shared_data, tmp_path, capsys):
     ]  # fmt: skip
     assert "contrast" in said(patient, "warning")
     validate(paths)
-    assert "Error" not in judged("dcentvfy", paths)
+    assert errors_between(paths) == []
