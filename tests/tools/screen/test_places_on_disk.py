@@ -62,7 +62,13 @@ def test_inputs_in_odd_places_are_read_and_left_as_they_are(mounted, tmp_path):
     assert (out / "扫描 Größe №1" / "report.html").is_file()
 
 
-@pytest.mark.parametrize("words", [[], ["--workers=1"]], ids=["here", "worker"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param([], id="here"),
+        pytest.param(["--workers=1"], id="worker", marks=pytest.mark.slow),
+    ],
+)
 def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(words, ct, mounted, tmp_path,
                                                                 capfd):  # fmt: skip
     disk = mounted("small disk", "64k")
