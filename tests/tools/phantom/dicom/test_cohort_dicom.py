@@ -156,7 +156,7 @@ def test_a_full_disk_leaves_a_case_that_is_made_anew(calls, tmp_path, monkeypatc
 
 @pytest.mark.parametrize(
     ("first", "then", "words"),
-    [("nifti", "dicom", "format None, not dicom"), ("dicom", "nifti", "format dicom, not None")],
+    [("nifti", "dicom", "format nifti, not dicom"), ("dicom", "nifti", "format dicom, not nifti")],
 )
 def test_a_cohort_of_another_format_is_refused(calls, tmp_path, first, then, words):
     make(tmp_path, format=first)
