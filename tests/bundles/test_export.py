@@ -1,7 +1,7 @@
 """TorchScript and ONNX answer as the network of every bundle does."""
 
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import onnxruntime
@@ -70,6 +70,15 @@ def weights(network: torch.nn.Module, tmp_path_factory: pytest.TempPathFactory) 
     return str(path)
 
 
+def sources(bundle: Path, weights: str) -> dict[str, Any]:
+    """What MONAI's exports read."""
+    return {
+        "ckpt_file": weights,
+        "meta_file": str(bundle / "configs" / "metadata.json"),
+        "config_file": config_files(bundle, "inference"),
+    }
+
+
 def answers(network: torch.nn.Module, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """A random input and what the network gives."""
     image = torch.rand(shape)
@@ -85,9 +94,7 @@ def test_torchscript(
     ckpt_export(
         "network_def",
         filepath=str(exported),
-        ckpt_file=weights,
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        config_file=config_files(bundle, "inference"),
+        **sources(bundle, weights),
     )
     script = torch.jit.load(exported).eval()
     for shape in given.shapes:
@@ -104,9 +111,7 @@ def test_onnx_takes_what_the_network_takes(
     onnx_export(
         "network_def",
         filepath=str(exported),
-        ckpt_file=weights,
-        meta_file=str(bundle / "configs" / "metadata.json"),
-        config_file=config_files(bundle, "inference"),
+        **sources(bundle, weights),
         use_trace=True,
         input_shape=list(given.shapes[1]),
         converter_kwargs={

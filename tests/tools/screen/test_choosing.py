@@ -3,6 +3,7 @@
 import json
 import logging
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,38 +34,38 @@ BEST = series("best")
     ("other", "why"),
     [
         pytest.param(
-            series(header=Header(120.0, "B30f", "none", True, 1.0)),
+            series(header=replace(GOOD, beam_problem=True)),
             "its beam can be calibrated",
             id="mono-energetic",
         ),
         pytest.param(
-            series(header=Header(70.0, "B30f", "none", False, 1.0)),
+            series(header=replace(GOOD, kvp=70.0)),
             "its beam can be calibrated",
             id="70 kV",
         ),
         pytest.param(
-            series(header=Header(120.0, "B30f", "applied", False, 1.0)),
+            series(header=replace(GOOD, contrast="applied")),
             "no contrast medium is recorded",
             id="enhanced",
         ),
         pytest.param(
-            series(header=Header(120.0, "B30f", "unknown", False, 1.0)),
+            series(header=replace(GOOD, contrast="unknown")),
             "no contrast medium is recorded",
             id="perhaps enhanced",
         ),
         pytest.param(series(axial=False), "it is axial", id="reformat"),
         pytest.param(
-            series(header=Header(100.0, "B30f", "none", False, 1.0)),
+            series(header=replace(GOOD, kvp=100.0)),
             "its tube voltage is 120 kV",
             id="100 kV",
         ),
         pytest.param(
-            series(header=Header(120.0, "B70f", "none", False, 1.0)),
+            series(header=replace(GOOD, kernel="B70f")),
             "its kernel is soft",
             id="sharp",
         ),
         pytest.param(
-            series(header=Header(120.0, "B30f", "none", False, 5.0)),
+            series(header=replace(GOOD, thickness_mm=5.0)),
             "its slices are thinner",
             id="thick",
         ),
@@ -96,7 +97,7 @@ def test_rules_before_others_win():
     ids=["same", "80 %", "less", "chest"],
 )
 def test_what_another_series_does_not_show_is_measured_too(range_mm, left_out):
-    other = series(header=Header(120.0, "B30f", "none", False, 5.0), range_mm=range_mm)
+    other = series(header=replace(GOOD, thickness_mm=5.0), range_mm=range_mm)
     assert len(choosing.rank([BEST, other])) == left_out
 
 
