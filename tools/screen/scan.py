@@ -24,7 +24,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from tools import bundles, segmentation
-from tools.screen import choosing, header
+from tools.screen import choosing, header, scale
 from tools.screen.header import Header
 
 RUN_FILES = ("run.json", "results.csv")
@@ -70,11 +70,13 @@ class Scan:
         case: Where it is from.
         image: HU with affine and meta data, [1, X, Y, Z], int16 or float32.
         header: How it was made.
+        scale_problem: What is wrong with its numbers if they are no HU (`tools.screen.scale`).
     """
 
     case: Case
     image: MetaTensor
     header: Header
+    scale_problem: str | None = None
 
     @property
     def hu(self) -> np.ndarray:
@@ -116,9 +118,11 @@ def read(case: Case) -> Scan:
     loading = _module("loading")
     source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
     with _quiet():
-        image = loading.CheckCT()(loading.LoadImageCT()(source))
+        loaded = loading.LoadImageCT()(source)
+        image = loading.CheckCT()(loaded)
         said = header.read(case.paths) if case.kind == "dicom" else Header()
-    return Scan(case, image, said)
+    stored = loaded.as_tensor().numpy()[0]
+    return Scan(case, image, said, scale.problem(stored, np.asarray(image.affine, dtype=float)))
 
 
 def _case(item: Mapping[str, Any]) -> Case:
