@@ -102,7 +102,7 @@ def screen(
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"OUT names a file, not a folder: {out}")
-    cases = places.assign(scans.find(input, out), out)
+    cases = choosing.choose(places.assign(scans.find(input, out), out))
     for case in cases:
         folders.check(out / case.name)
     settings = Settings(
@@ -195,15 +195,19 @@ class _Run:
     def _each(self, cases: Sequence[scans.Case]) -> Iterator[folders.Outcome]:
         """Do what is missing; yield every case's outcome as it comes."""
         work = partial(_outcome, self.out, self.settings, self.overwrite)
+        workers = min(self.workers or 1, len(cases)) or 1  # also where one is measured afterwards
+        results = partial(self._results, work, workers)
         counts: Counter[str] = Counter()
         with tqdm(total=len(cases), unit="case", desc="screen", file=sys.stderr) as bar:
-            for case, outcome in self._results(work, cases):
+            for case, outcome in choosing.in_turn(cases, results, work):
                 counts[outcome.status] += 1
                 bar.set_postfix(counts)
                 bar.update()
                 yield replace(outcome, source=case.source)  # an earlier run may have spelt it so
 
-    def _results(self, work: Any, cases: Sequence[scans.Case]) -> Iterator[tuple[scans.Case, Any]]:
+    def _results(
+        self, work: Any, workers: int, cases: Sequence[scans.Case]
+    ) -> Iterator[tuple[scans.Case, Any]]:
         """Yield cases with their outcomes, from this process or from workers.
 
         A case whose worker was killed is tried once more after all others, alone, as memory may
@@ -213,7 +217,6 @@ class _Run:
             yield from ((case, work(case)) for case in cases)
             return
         again = []
-        workers = min(self.workers, len(cases)) or 1
         threads = crew.share(workers)  # the same for all, as sums depend on it in the last digits
         for case, result in crew.each(work, cases, workers, threads):
             if isinstance(result, crew.Lost):
