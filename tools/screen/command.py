@@ -60,7 +60,7 @@ def screen(
     into OUT included. What cannot be measured is refused with a reason. Of the DICOM series of a
     study that show the same part of the body one is measured: calibrated beam before others, then
     without contrast medium, axial, 120 kV, soft kernel, thin slices, long; the others are left out,
-    with the reason. Research use only.
+    with the reason, and measured only where that one fails. Research use only.
 
     Args:
         input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line
