@@ -97,7 +97,7 @@ def screen(
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is a number of processes, at least 1, not {workers}")
     part = shards.from_options(num_parts, part_id) if submit is None else None
-    if submit is not None and (part_id is not None or (num_parts or 1) < 1):
+    if submit is not None and (part_id is not None or (num_parts is not None and num_parts < 1)):
         raise ValueError("--submit starts every part: give --num-parts alone, at least 1")
     out = Path(out)
     if out.exists() and not out.is_dir():

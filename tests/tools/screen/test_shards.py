@@ -118,6 +118,7 @@ def test_runs_that_would_write_the_same_cases_are_kept_out(
         pytest.param(["--num_parts=0", "--part_id=0"], "no part 0 of 0", id="none"),
         pytest.param(["--workers=0"], "at least 1, not 0", id="no workers"),
         pytest.param(["--submit=slurm", "--part_id=0"], "starts every part", id="submit a part"),
+        pytest.param(["--submit=slurm", "--num_parts=0"], "at least 1", id="submit no part"),
         pytest.param(["--submit=pbs"], "one of slurm", id="other scheduler"),
     ],
 )
