@@ -149,7 +149,7 @@ INSIDE = [0.11, 0.07, height("L2") + 0.23]
         pytest.param((45, INSIDE), 601.0, True, id="202 mm³ of cement"),
         pytest.param((44, INSIDE), 601.0, False, id="198 mm³"),
         pytest.param((45, INSIDE), 600.0, False, id="600 HU"),
-        pytest.param((99, [0.11, 0.07, height("L2") + 12.0]), 601.0, False, id="no core"),
+        pytest.param((60, [0.11, 0.07, height("L2") + 12.0]), 601.0, False, id="an endplate"),
     ],
 )
 def test_limits_of_metal_and_cement(asked, hu, refused, scene):
