@@ -160,19 +160,22 @@ def _bland_altman(matched: Matched, numbers: Numbers, method: str) -> bytes:
 
 
 def confusion(
-    matrices: Mapping[str, Sequence[Sequence[int]]], categories: Sequence[str] = CATEGORIES
+    matrices: Mapping[str, Sequence[Sequence[int]]],
+    categories: Sequence[str] = CATEGORIES,
+    most: int = MOST_PANELS,
 ) -> bytes:
     """Draw confusion matrices side by side.
 
     Args:
         matrices: Title -> counts, rows true.
         categories: Names of rows and columns.
+        most: Matrices beside each other.
 
     Returns:
         A PNG file's content.
     """
     names, places = [*matrices], range(len(categories))
-    columns = min(len(names), MOST_PANELS)
+    columns = min(len(names), most)
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(1.2 + 2.4 * columns, 0.6 + 2.7 * rows), layout="constrained")
     FigureCanvasAgg(figure)

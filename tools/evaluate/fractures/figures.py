@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sklearn.metrics import roc_curve
 
@@ -16,6 +17,9 @@ from tools.statistics import Estimate
 
 ROC, CONFUSION = "roc", "confusion_fractures"
 """File stems."""
+
+MOST_PANELS = 4
+"""Confusion matrices beside each other."""
 
 ANSWERS = ("fracture", "none")
 """Rows and columns of a confusion matrix."""
@@ -47,7 +51,8 @@ def draw(
             "marks are where its decisions stand. Readers and S1's rows are points",
         ),
         CONFUSION: page.Figure(
-            confusion(own, ANSWERS), "Confusion matrices of the scans judged, rows true"
+            confusion(own, ANSWERS, MOST_PANELS),
+            "Confusion matrices of the scans judged, rows true",
         ),
     }
 
@@ -56,8 +61,7 @@ def _roc(panel: Panel, numbers: Numbers) -> bytes:
     figure, axes = canvas(6.0, 6.0)
     axes.plot((0, 1), (0, 1), color="#777777", linewidth=0.8, linestyle=":")
     main = strata.main(panel.matched.cases)
-    for place, method in enumerate(panel.methods):
-        colour, mark = COLOURS[place % len(COLOURS)], MARKS[place % len(MARKS)]
+    for method, look in _looks(panel):
         known = [(c, said) for c in main if (said := answer(c, method)) and said.score is not None]
         area = numbers.get(compute.TABLE, ALL, "auc", method, strata.MAIN)
         label = method
@@ -67,7 +71,7 @@ def _roc(panel: Panel, numbers: Numbers) -> bytes:
                 [said.score for _, said in known],
                 drop_intermediate=False,
             )
-            axes.plot(wrong, right, color=colour, linewidth=1.5)
+            axes.plot(wrong, right, color=look["color"], linestyle=look["linestyle"], linewidth=1.5)
             ends = "" if area.low is None else f" ({area.low:.3f} to {area.high:.3f})"
             label = f"{method}: AUC {area.value:.3f}{ends}"
         found, free = (
@@ -76,10 +80,9 @@ def _roc(panel: Panel, numbers: Numbers) -> bytes:
         )
         if not isinstance(found, Estimate) or not isinstance(free, Estimate):
             continue
-        if found.value is None or free.value is None:
-            continue
-        axes.plot(1 - free.value, found.value, mark, color=colour, markersize=9, label=label,
-                  markeredgecolor="white", clip_on=False, zorder=3)  # fmt: skip
+        if found.value is not None and free.value is not None:
+            axes.plot(1 - free.value, found.value, markersize=9, markeredgecolor="white",
+                      clip_on=False, zorder=3, label=label, **look)  # fmt: skip
     for who, mark in STUDY_MARKS.items():
         tp, fn, tn, fp = published.COUNTS[who]
         axes.plot(fp / (fp + tn), tp / (tp + fn), mark, color="none", markeredgecolor="black",
@@ -91,3 +94,17 @@ def _roc(panel: Panel, numbers: Numbers) -> bytes:
     axes.set_ylabel("sensitivity")
     axes.legend(frameon=False, loc="lower right", fontsize=8)
     return to_png(figure)
+
+
+def _looks(panel: Panel) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Colour, line and mark of every method: networks in colours, the rule black, readers grey."""
+    for place, method in enumerate(panel.networks):
+        turn, colour = divmod(place, len(COLOURS))
+        style = ("-", "-.")[turn % 2]
+        yield method, {"color": COLOURS[colour], "linestyle": style, "marker": MARKS[colour]}
+    for method in panel.machines[len(panel.networks) :]:
+        yield method, {"color": "black", "linestyle": "--", "marker": "s"}
+    for place, method in enumerate(panel.readers):
+        marks = "<>hHd8"
+        look = {"color": "#777777", "linestyle": "none", "marker": marks[place % len(marks)]}
+        yield method, look

@@ -10,11 +10,11 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from tools.evaluate import csvfile
 from tools.evaluate.csvfile import Row
-from tools.evaluate.fractures.answers import MEASURED, NEGATIVE, POSITIVE, Answer
+from tools.evaluate.fractures.answers import NEGATIVE, POSITIVE, Answer
 from tools.evaluate.predictions import (
     DONE,
     FRACTURES,
@@ -78,17 +78,19 @@ def _network(path: Path) -> Answer | None:
         raise ValueError(
             f"{path}: no report of `screen` ({type(error).__name__}); screen the case again"
         ) from error
-    if block is None or (isinstance(block, Mapping) and block.get("status") != MEASURED):
+    if block is None:
         return None
-    said, probability = (
-        (block.get("decision"), block.get("probability"))
-        if isinstance(block, Mapping)
-        else (None,) * 2
-    )
-    number = isinstance(probability, int | float) and not isinstance(probability, bool)
-    if said not in (POSITIVE, NEGATIVE) or not number or not 0 <= probability <= 1:
+    found: Mapping[str, Any] = block if isinstance(block, Mapping) else {}
+    if found.get("status") == REFUSED:
+        return None
+    said, probability = found.get("decision"), found.get("probability")
+    if said not in (POSITIVE, NEGATIVE) or not _is_share(probability):
         raise ValueError(
-            f"{path}: ovf is measured with the decision {said!r} and the probability "
-            f"{probability!r}; screen the case again"
+            f"{path}: ovf has the decision {said!r} and the probability {probability!r}; screen "
+            "the case again"
         )
     return Answer(said == POSITIVE, float(probability))
+
+
+def _is_share(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1

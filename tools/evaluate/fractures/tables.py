@@ -18,15 +18,8 @@ from tools.evaluate.words import counted, number, why
 RATES = ("accuracy", "precision", "sensitivity", "specificity")
 """S1's rates that are proportions, in the order of its Table 1."""
 
-COLUMNS = (
-    ("accuracy_all", "accuracy, all scans"),
-    ("sensitivity_all", "sensitivity, all scans"),
-    ("specificity_all", "specificity, all scans"),
-    ("accuracy_measured", "accuracy"),
-    ("precision_measured", "precision"),
-    ("sensitivity_measured", "sensitivity"),
-    ("specificity_measured", "specificity"),
-)
+OF_ALL = ("accuracy", "sensitivity", "specificity")
+"""Those that a scan that was not judged can count in."""
 
 DIGITS = 3
 
@@ -34,26 +27,32 @@ DIGITS = 3
 def table_1(
     numbers: Numbers, scanners: Sequence[str], methods: Sequence[str], level: str
 ) -> Iterator[str]:
-    """S1's Table 1, of all scans and, as S1 does, of those judged; S1's own rows below."""
-    used, rows = [], []
+    """S1's Table 1: of all scans, then of those judged, as S1 counts, with S1's own rows below."""
+    used: list[Number] = []
+    everyone, judged = [], []
     for scanner in scanners:
         for method in methods:
-            keys = ("measured", *(key for key, _ in COLUMNS), "f1_measured", "auc")
-            found = {key: numbers.get(TABLE, scanner, key, method, level) for key in keys}
-            used += found.values()
-            cells = [counted(found[key], DIGITS) for key, _ in COLUMNS]
-            tail = [number(found[key], DIGITS) for key in ("f1_measured", "auc")]
-            rows.append([scanner, method, _of(found["measured"]), *cells, *tail])
-    if level == MAIN:
-        rows += list(_study(numbers))
-    head = ["scanner", "method", "judged", *(title for _, title in COLUMNS), "F1", "AUC"]
+            rates = [numbers.get(TABLE, scanner, f"{key}_all", method, level) for key in OF_ALL]
+            own = [numbers.get(TABLE, scanner, f"{key}_measured", method, level) for key in RATES]
+            f1, area, share = (
+                numbers.get(TABLE, scanner, key, method, level)
+                for key in ("f1_measured", "auc", "measured")
+            )
+            used += [*rates, *own, f1, area]
+            cells = [counted(one, DIGITS) for one in (share, *rates)]
+            everyone.append([scanner, method, *cells])
+            cells = [counted(one, DIGITS) for one in own]
+            judged.append([scanner, method, *cells, number(f1, DIGITS), number(area, DIGITS)])
+    what = "Main result" if level == MAIN else "All cases, those outside the main result too"
+    head = ["scanner", "method"]
     yield page.table(
-        head,
-        rows,
-        "Main result; columns without “all scans” are of the scans judged, as S1 counts. Below, S1"
-        if level == MAIN
-        else "All cases, those outside the main result too",
+        [*head, "judged", *OF_ALL], everyone, f"{what}: of all scans, failed and refused ones wrong"
     )
+    caption = f"{what}: of the scans judged, as S1 counts"
+    if level == MAIN:
+        judged += list(_study(numbers))
+        caption += "; S1 itself below"
+    yield page.table([*head, *RATES, "F1", "AUC"], judged, caption)
     yield from _why(used)
 
 
@@ -62,17 +61,17 @@ def _study(numbers: Numbers) -> Iterator[list[str]]:
     for who in published.COUNTS:
         found = [numbers.get(published.TABLE, published.S1, key, who) for key in RATES]
         f1 = number(numbers.get(published.TABLE, published.S1, "f1", who), DIGITS)
-        yield [published.S1, who, "129/129", *[""] * 3,
-               *(counted(one, DIGITS) for one in found), f1, ""]  # fmt: skip
+        yield [published.S1, who, *(counted(one, DIGITS) for one in found), f1, ""]
     area = number(numbers.get(published.TABLE, "literature", "auc"), DIGITS)
-    yield ["literature", "networks, per patient", "", *[""] * len(COLUMNS), "", area]
+    yield ["literature", "networks, per patient", *[""] * len(RATES), "", area]
 
 
 def against(
     numbers: Numbers, scanners: Sequence[str], methods: Sequence[str], others: Sequence[str]
 ) -> Iterator[str]:
     """Each method against the height-loss rule, or against readers."""
-    used, rows = [], []
+    used: list[Number] = []
+    rows = []
     for scanner in scanners:
         for method in methods:
             for other in others:
@@ -129,7 +128,8 @@ def groups(
     key = metric if metric == "auc" else f"{metric}_all"
     shown = [("main result", "", MAIN)]
     shown += [(one["title"], one["name"], one["key"]) for one in found if one["side"] in wanted]
-    used, rows = [], []
+    used: list[Number] = []
+    rows = []
     for title, name, level in shown:
         own = [numbers.get(TABLE, ALL, key, method, level) for method in methods]
         used += own
@@ -143,12 +143,6 @@ def groups(
     }
     yield page.table(["by", "", *methods], rows, captions[metric])
     yield from _why(used)
-
-
-def _of(found: Number) -> str:
-    """Write how many were judged of how many."""
-    value = getattr(found, "value", None)
-    return f"{round((value or 0) * found.n)}/{found.n}"
 
 
 def _why(used: Iterable[Number]) -> Iterator[str]:

@@ -32,10 +32,11 @@ def patient(truth: dict[str, Any], found: Mapping[str, Any], **said: Any) -> Non
     levels["T12"] = {"complete": True, "implants": [], "fracture": None}
     for level, one in found.items():
         levels[level]["fracture"] = one
+    real = [level for level, one in found.items() if one["grade"] > 0]
     truth |= {
-        "fractured": any(levels[level]["complete"] and one["grade"] for level, one in found.items()),
+        "fractured": any(levels[level]["complete"] for level in real),
         "threshold": any(one["threshold"] for one in found.values()),
-        "fracture_at_border": any(not levels[level]["complete"] for level in found),
+        "fracture_at_border": any(not levels[level]["complete"] for level in real),
         "mimics": [],
     } | said
 
@@ -49,7 +50,7 @@ def cohort(patients: int, seed: int = 5, scanners: str = "AB") -> dict[str, Any]
         if number % 2:
             turn = number // 2
             level = LEVELS[turn % len(LEVELS)]
-            side_mm = 9.0 if turn % 4 == 3 else float(rng.uniform(-1, 1))
+            side_mm = 9.0 if turn % 4 == 2 else float(rng.uniform(-1, 1))
             found[level] = fracture(
                 KINDS[turn % 3], (2, 3, 2, 1)[turn % 4], side_mm=side_mm,
                 generator="collapse" if turn % 5 == 4 else "warp",
@@ -72,7 +73,7 @@ def datalist(truth: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def predicted(
-    truth: Mapping[str, Any], aggregator: str = "lstm", seed: int = 2, apart: float = 2.5
+    truth: Mapping[str, Any], aggregator: str = "lstm", seed: int = 2, apart: float = 1.5
 ) -> list[dict[str, Any]]:
     """Rows of a predictions.csv of ovf_classification, every case judged."""
     rng = np.random.default_rng(seed)
