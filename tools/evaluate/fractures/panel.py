@@ -89,14 +89,14 @@ def join(said: Predictions, known: References, beside: Beside) -> Panel:
         sources.append(_only(RULE, screened.read(beside.heights)))
         files["heights"] = sources[-1].file.name
     names = list(_names(sources)) or [RULE if said.form == "screen" else UNNAMED]
-    rule = RULE in names
+    rule = RULE in names or beside.heights is not None
     readers: list[str] = []
     if beside.readers is not None:
         sources.append(reading.read(beside.readers))
         files["readers"] = sources[-1].file.name
         readers = list(_names(sources[-1:]))
         for name in readers:
-            if name in names:
+            if name in (*names, RULE):
                 raise ValueError(
                     f"{beside.readers}: reader {name!r} has a method's name; rename it"
                 )

@@ -16,6 +16,7 @@ from tools.evaluate import csvfile
 from tools.evaluate.csvfile import Row
 from tools.evaluate.fractures.answers import NEGATIVE, POSITIVE, Answer
 from tools.evaluate.predictions import (
+    CASE_WORDS,
     DONE,
     FRACTURES,
     REFUSED,
@@ -53,7 +54,7 @@ def read(place: Path) -> Predictions:
 
 
 def _case(case: str, rows: Sequence[Row], folder: Path) -> Predicted:
-    status, reason = csvfile.same(rows, "status"), csvfile.same(rows, "reason")
+    status, reason = rows[0].choice("status", CASE_WORDS), csvfile.same(rows, "reason")
     answers = {}
     network = _network(folder / case / "report.json")
     if network is not None:
@@ -65,7 +66,7 @@ def _case(case: str, rows: Sequence[Row], folder: Path) -> Predicted:
         answers[RULE] = Answer(max(found) >= LIMIT, max(found))
     if answers:
         return Predicted(case, DONE, None, {}, answers=answers)
-    return Predicted(case, REFUSED if status == DONE else str(status), reason or SILENT, {})
+    return Predicted(case, REFUSED if status == DONE else status, reason or SILENT, {})
 
 
 def _network(path: Path) -> Answer | None:

@@ -21,7 +21,7 @@ COLUMNS = (
 
 def fracture(kind: str, grade: int, **said: Any) -> dict[str, Any]:
     """A level's fracture, as truth.json holds it."""
-    loss = {1: 0.22, 2: 0.31, 3: 0.48}[grade]
+    loss = (0.18, 0.22, 0.31, 0.48)[grade]
     return {"kind": kind, "grade": grade, "loss": loss, "side_mm": 0.5, "impaction": True,
             "swelling": False, "threshold": False, "generator": "warp"} | said  # fmt: skip
 
