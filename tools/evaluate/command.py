@@ -138,8 +138,9 @@ def _read(
     if asked:
         panel = panels.join(found, known, beside)
         return found, known, panel.matched, panel
-    for name in ("beside", "heights", "readers"):
-        if getattr(beside, name):
+    given = {"beside": beside.tables, "heights": beside.heights, "readers": beside.readers}
+    for name, value in given.items():
+        if value:
             raise ValueError(
                 f"--{name} is for fractures, not for the {found.kind} of {found.file}; with a "
                 "`screen` folder give a datalist of ovf_classification"
