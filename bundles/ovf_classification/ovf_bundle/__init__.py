@@ -1,0 +1,1 @@
+"""OVF classification: sagittal slices of a CT, their aggregation, and where the evidence lies."""
