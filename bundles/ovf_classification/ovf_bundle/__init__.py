@@ -1,1 +1,1 @@
-"""OVF classification: sagittal slices of a CT, their aggregation, and where the evidence lies."""
+"""Code of the bundle `ovf_classification`; configs name it through `_target_` only."""

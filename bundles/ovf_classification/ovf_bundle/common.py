@@ -1345,6 +1345,12 @@ LEAST_HU_SEEN = -20
 UNIT_RANGE, BYTE_RANGE = 1.0, 255.0
 #: Voxel edges of CT volumes and reformats, mm; others mean a wrong unit or a lost header.
 LEAST_EDGE_MM, MOST_EDGE_MM = 0.05, 100.0
+#: A volume narrower than this from right to left is taken for a sagittal reformat, mm: a lumbar
+#: vertebra with its transverse processes is about 80 mm wide, and no axial scan is this narrow.
+NARROW_MM = 60.0
+#: Slices at least this far apart from right to left, mm, and by so many times further than the
+#: pixels within them, are a sagittal reformat of any width.
+THICK_MM, THICK_RATIO = 2.5, 1.5
 
 
 class LoadImageCT(Transform):
@@ -1553,6 +1559,18 @@ def _lost_slices(lows: np.ndarray, highs: np.ndarray) -> int:
     between = np.zeros(len(lows), dtype=bool)
     between[shown[0] : shown[-1]] = True
     return int(np.count_nonzero((lows == highs) & (between | (highs > BLANK_HU))))
+
+
+def is_sagittal_reformat(shape: Sequence[int], affine: np.ndarray) -> bool:
+    """Tell a sagittal reformat (one slice, or few or thick ones) from a volume.
+
+    Args:
+        shape: Shape of a grid whose first axis is the one nearest to left and right.
+        affine: Its 4x4 voxel to millimetre matrix.
+    """
+    across, *within = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+    thick = across >= THICK_MM and across >= THICK_RATIO * max(within)
+    return bool(shape[0] * across < NARROW_MM or thick)
 
 
 class CheckCTd(MapTransform):
@@ -1907,7 +1925,7 @@ class FailureFiles:
 
 
 class CaseRows:
-    """Ignite handler that gathers rows per case and level and writes one table an epoch.
+    """Ignite handler that gathers rows per case, or case and level, and writes one table an epoch.
 
     With several processes the first one writes the rows of all; a case that two of them saw, as a
     sampler's padding makes happen, counts once. The means go to `engine.state.metrics`; attach this
@@ -1915,12 +1933,16 @@ class CaseRows:
 
     Args:
         path: Table to write; its folder is made if missing.
-        columns: Names of its columns; `case` and `level` among them.
+        columns: Names of its columns.
+        names: Columns that name a row: no two rows share their values.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[str], names: Sequence[str] = ("case", "level")
+    ) -> None:
         self.path = path
         self.columns = tuple(columns)
+        self.names = tuple(names)
         self.rows: list[dict[str, Any]] = []
 
     def rows_of_case(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -1958,7 +1980,8 @@ class CaseRows:
     def finish(self, engine: Engine) -> None:
         """Gather the rows of all processes, write them once and log the means."""
         texts = string_list_all_gather([json.dumps(row) for row in self.rows])
-        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
+        found = map(json.loads, filter(None, texts))
+        rows = {tuple(row[name] for name in self.names): row for row in found}
         everything = [rows[key] for key in sorted(rows)]
         engine.state.metrics.update(self.means(everything))
         if idist.get_rank() == 0:
