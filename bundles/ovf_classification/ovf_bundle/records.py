@@ -23,6 +23,9 @@ NEGATIVE, POSITIVE = 0, 1
 MOST_YEARS = 120.0
 SEXES = ("F", "M")
 
+#: Label map of bodies (path), and its ids of broken ones: more than a report tells.
+WHERE = ("bodies", "broken_ids")
+
 Record = dict[str, Any]
 
 
@@ -55,7 +58,8 @@ def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
         keys: Names of the lists, such as ["training"]; S1's last stage takes two.
 
     Returns:
-        Per scan `image` (path), `case` and `label` ([0.0] or [1.0]).
+        Per scan `image` (path), `case` and `label` ([0.0] or [1.0]), and where the fracture is
+        (`WHERE`), where the record says so.
 
     Raises:
         SettingError: As `read`; or the lists together are empty or hold one label only.
@@ -69,6 +73,7 @@ def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
         raise SettingError(f"{datalist}: {problem}; give scans with and without a fracture")
     return [
         {"image": one["image"], "case": one["case"], "label": [float(one["label"])]}
+        | {name: one[name] for name in WHERE if name in one}
         for one in found
     ]
 
@@ -142,6 +147,7 @@ def _record(given: Any, where: str, files: bool) -> Record:
         "case": case_name(given["image"]) if files else "",
         "label": int(label),
         **texts,
+        **{name: given[name] for name in WHERE if name in given},
         **_person(given, where),
     }
 
