@@ -129,6 +129,8 @@ def _record(given: Any, where: str, files: bool) -> Record:
     """Check one record; `where` names it in messages."""
     if not isinstance(given, Mapping) or not {"image", "label"} <= set(given):
         raise SettingError(f'{where} needs "image", the CT, and "label", 0 or 1')
+    if not isinstance(given["image"], str):
+        raise SettingError(f"{where}: image is {given['image']!r}; give the path of one CT")
     if files and not Path(given["image"]).exists():
         raise SettingError(f"{where}: image {given['image']} does not exist")
     label = given["label"]
@@ -138,7 +140,7 @@ def _record(given: Any, where: str, files: bool) -> Record:
         name: str(given[name]) for name in ("patient_id", "scanner") if given.get(name) is not None
     }
     return {
-        "image": str(given["image"]),
+        "image": given["image"],
         "case": case_name(given["image"]) if files else "",
         "label": int(label),
         **texts,
