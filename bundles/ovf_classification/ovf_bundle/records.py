@@ -3,7 +3,9 @@
     {"image": "images/A0001.nii.gz", "label": 1, "patient_id": "A-0001", "scanner": "A",
      "age": 71.5, "sex": "F"}
 
-One label for the whole CT, as a report gives it (S1).
+One label for the whole CT, as a report gives it (S1). For `configs/evidence.yaml` a record may also
+say where the fractures are: `"bodies"`, a label map of vertebral bodies, and `"broken_ids"`, a list
+of its ids of broken ones.
 """
 
 from __future__ import annotations
@@ -22,9 +24,8 @@ NEGATIVE, POSITIVE = 0, 1
 #: Nobody is older, years.
 MOST_YEARS = 120.0
 SEXES = ("F", "M")
-
-#: Label map of bodies (path), and its ids of broken ones: more than a report tells.
-WHERE = ("bodies", "broken_ids")
+#: What says where the fractures are.
+BODIES = ("bodies", "broken_ids")
 
 Record = dict[str, Any]
 
@@ -58,8 +59,8 @@ def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
         keys: Names of the lists, such as ["training"]; S1's last stage takes two.
 
     Returns:
-        Per scan `image` (path), `case` and `label` ([0.0] or [1.0]), and where the fracture is
-        (`WHERE`), where the record says so.
+        Per scan `image` (path), `case`, `label` ([0.0] or [1.0]), and `bodies` (path) and
+        `broken_ids`, where there.
 
     Raises:
         SettingError: As `read`; or the lists together are empty or hold one label only.
@@ -71,9 +72,9 @@ def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
     if len({record["label"] for record in found}) < 2:
         problem = f"all scans of {names} have label {found[0]['label']}"
         raise SettingError(f"{datalist}: {problem}; give scans with and without a fracture")
+    kept = ("image", "case", *BODIES)
     return [
-        {"image": one["image"], "case": one["case"], "label": [float(one["label"])]}
-        | {name: one[name] for name in WHERE if name in one}
+        {**{name: one[name] for name in kept if name in one}, "label": [float(one["label"])]}
         for one in found
     ]
 
@@ -116,7 +117,7 @@ def read(datalist: str, key: str, files: bool = True) -> list[Record]:
 
     Returns:
         Per scan `image` (path), `case` (its name), `label` (0 or 1), and `patient_id`, `scanner`,
-        `age` (years), `sex` ("F" or "M"), where there.
+        `age` (years), `sex` ("F" or "M"), `bodies` (path), `broken_ids`, where there.
 
     Raises:
         SettingError: The file or the list does not exist, or a record is unusable; one line.
@@ -134,6 +135,8 @@ def _record(given: Any, where: str, files: bool) -> Record:
     """Check one record; `where` names it in messages."""
     if not isinstance(given, Mapping) or not {"image", "label"} <= set(given):
         raise SettingError(f'{where} needs "image", the CT, and "label", 0 or 1')
+    if not isinstance(given["image"], str):
+        raise SettingError(f"{where}: image is {given['image']!r}; give the path of one CT")
     if files and not Path(given["image"]).exists():
         raise SettingError(f"{where}: image {given['image']} does not exist")
     label = given["label"]
@@ -143,12 +146,12 @@ def _record(given: Any, where: str, files: bool) -> Record:
         name: str(given[name]) for name in ("patient_id", "scanner") if given.get(name) is not None
     }
     return {
-        "image": str(given["image"]),
+        "image": given["image"],
         "case": case_name(given["image"]) if files else "",
         "label": int(label),
         **texts,
-        **{name: given[name] for name in WHERE if name in given},
         **_person(given, where),
+        **_bodies(given, where, files),
     }
 
 
@@ -165,3 +168,17 @@ def _person(given: Mapping[str, Any], where: str) -> Record:
             raise SettingError(f"{where}: sex is {sex!r}; say {' or '.join(SEXES)}, or null")
         person["sex"] = sex
     return person
+
+
+def _bodies(given: Mapping[str, Any], where: str, files: bool) -> Record:
+    """Check where the fractures are, which need not be known; both or none."""
+    stated = [given.get(name) for name in BODIES]
+    if stated == [None, None]:
+        return {}
+    path, ids = stated
+    if not isinstance(path, str) or (files and not Path(path).exists()):
+        raise SettingError(f"{where}: bodies {path!r} is no label map; give its path")
+    whole = isinstance(ids, list) and all(type(one) is int and one > 0 for one in ids)
+    if not whole:
+        raise SettingError(f"{where}: broken_ids is {ids!r}; list the broken bodies' label ids")
+    return {"bodies": path, "broken_ids": ids}

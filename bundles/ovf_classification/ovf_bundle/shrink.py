@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from monai.config import KeysCollection
 from monai.transforms import MapTransform, Transform
@@ -28,15 +29,22 @@ class ShrinkSlices(Transform):
         rows, columns = (area_weights(size, self.pixels) for size in image.shape[-2:])
         shrunk = rows @ image.to(torch.float32) @ columns.T
         if hasattr(shrunk, "affine"):
-            shrunk.affine = shrunk.affine @ self.to_source(image.shape[-2:])
+            source = torch.from_numpy(to_source(tuple(image.shape[-2:]), self.pixels))
+            shrunk.affine = shrunk.affine @ source
         return shrunk
 
-    def to_source(self, size: tuple[int, int] | torch.Size) -> torch.Tensor:
-        """Matrix from (slice, row, column) of shrunk pictures to those of the given size."""
-        scale = [n / self.pixels for n in size]
-        matrix = torch.diag(torch.tensor([1.0, *scale, 1.0], dtype=torch.float64))
-        matrix[1:3, 3] = torch.tensor([(s - 1) / 2 for s in scale], dtype=torch.float64)
-        return matrix
+
+def to_source(size: tuple[int, ...], pixels: int) -> np.ndarray:
+    """Matrix from (slice, row, column) of shrunk pictures to those they were made from, 4x4.
+
+    Args:
+        size: Rows and columns of the pictures before.
+        pixels: Edge of the shrunk ones.
+    """
+    scale = np.array([1.0, *(n / pixels for n in size)])
+    matrix = np.diag([*scale, 1.0])
+    matrix[:3, 3] = (scale - 1) / 2
+    return matrix
 
 
 def area_weights(size: int, new_size: int) -> torch.Tensor:
