@@ -35,6 +35,15 @@ def test_chosen_slices_stay_in_order_and_together(
         assert kept == list(range(kept[0], kept[0] + len(kept)))
 
 
+def test_of_each_part_of_a_long_scan_the_same_slices_are_kept() -> None:
+    """A run of slices across two parts would be half of the one and half of the other."""
+    choose = RandSlicesd("image", 2, 2)
+    choose.set_random_state(0)
+    numbers = torch.arange(10).reshape(1, 10, 1, 1)
+    found = choose({"image": numbers, "places": torch.zeros(2, 4, 4)})["image"].flatten().tolist()
+    assert found == [found[0], found[0] + 1, found[0] + 5, found[0] + 6]
+
+
 def test_no_slices_cannot_be_chosen() -> None:
     with pytest.raises(ValueError, match="least 0 and most 3 slices"):
         RandSlicesd("image", 0, 3)
