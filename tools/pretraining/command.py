@@ -72,7 +72,7 @@ def pretrain(
     with completion.exclusive(request.out):
         write_json(request.out / SETTINGS, settings)
         if all(making.is_finished(request, stage, settings) for stage in request.stages):
-            print(f"finished before: {request.out / "model.pt"}")
+            print(f"finished before: {request.out / 'model.pt'}")
             return
         with making.clock(request.out, "cohort"):
             _draw(request)

@@ -32,7 +32,9 @@ def label_map(path: Path, codes: str) -> Path:
     labels = np.zeros((128, 128, 128), np.uint8)
     labels[60:63, 64:84, 64:84] = 2  # x -4 to -2, y and z 0 to 19 mm
     labels[:, 64:84, 100:110] = 6
-    image = nib.Nifti1Image(labels, np.array([[1.0, 0, 0, -64], [0, 1, 0, -64], [0, 0, 1, -64], [0, 0, 0, 1]]))
+    image = nib.Nifti1Image(
+        labels, np.array([[1.0, 0, 0, -64], [0, 1, 0, -64], [0, 0, 1, -64], [0, 0, 0, 1]])
+    )
     turn = ornt_transform(io_orientation(image.affine), axcodes2ornt(codes))
     nib.save(image.as_reoriented(turn), path)
     return path

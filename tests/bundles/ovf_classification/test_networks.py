@@ -14,7 +14,11 @@ def small(aggregator: nn.Module, seed: int = 0) -> SliceSequenceNet:
     """A network with a small encoder whose batch norms have statistics of their own."""
     torch.manual_seed(seed)
     encoder = nn.Sequential(
-        nn.Conv2d(3, 8, 3, stride=4), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+        nn.Conv2d(3, 8, 3, stride=4),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(),
     )
     return SliceSequenceNet(encoder, aggregator, encoded=8, features=4, pixels=PIXELS)
 
