@@ -56,6 +56,7 @@ class FeatureDataset(Dataset):
         super().__init__(found)
 
     def __len__(self) -> int:
+        """Count the scans."""
         return len(self.data) // self.versions
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:  # type: ignore[override]
@@ -96,7 +97,8 @@ def _encoded(
     for number in range(len(scans)):
         for _ in range(versions):
             item = scans[number]
-            slices = item["image"].transpose(0, 1).to(device)
+            # A plain tensor: what a MetaTensor becomes on disk cannot be read back safely.
+            slices = item["image"].as_subclass(torch.Tensor).transpose(0, 1).to(device)
             with torch.inference_mode():
                 encoded = network.encode(slices).cpu()
             yield {
@@ -107,5 +109,3 @@ def _encoded(
         if (number + 1) % max(1, len(scans) // 10) == 0:
             logger.info("features of %d of %d scans", number + 1, len(scans))
     network.train(before)
-
-

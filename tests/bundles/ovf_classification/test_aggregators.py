@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from ovf_bundle.aggregators import (
     AttentionPooling,
     LstmPooling,
@@ -9,7 +11,6 @@ from ovf_bundle.aggregators import (
     MaxPooling,
     MeanPooling,
 )
-from torch import nn
 
 ALL = [MaxPooling, MeanPooling, MajorityVote, LstmPooling, AttentionPooling]
 
@@ -44,7 +45,9 @@ def test_s1s_aggregators_by_hand(
 def test_the_mean_keeps_a_gradient_where_slices_are_sure() -> None:
     """Probabilities of 1 - 1e-13 are 1 in single precision: their mean had no gradient."""
     logits = torch.tensor([[30.0, 30.0]], requires_grad=True)
-    MeanPooling()(torch.zeros(1, 2, 32), logits, torch.ones(1, 2, dtype=torch.bool)).sum().backward()
+    MeanPooling()(
+        torch.zeros(1, 2, 32), logits, torch.ones(1, 2, dtype=torch.bool)
+    ).sum().backward()
     assert logits.grad is not None
     assert float(logits.grad.sum()) == pytest.approx(1.0, abs=1e-3)
 

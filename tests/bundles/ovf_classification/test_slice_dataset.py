@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from monai.data import Dataset
 from monai.transforms import Compose, RandShiftIntensityd
+from torch import nn
+
 from ovf_bundle.aggregators import MeanPooling
 from ovf_bundle.feature_dataset import FeatureDataset
 from ovf_bundle.networks import SliceSequenceNet
 from ovf_bundle.slice_dataset import CountSlicesd, RandSlicesd
-from torch import nn
 
 
 @given(
@@ -51,10 +52,11 @@ def test_no_slices_cannot_be_chosen() -> None:
 
 def scans(shift: float = 0.5) -> Dataset:
     """Two scans of two and three slices, brightened at random."""
-    data = [
-        {"image": torch.rand(3, 2 + n, 4, 4, generator=torch.Generator().manual_seed(n)), "label": [float(n)]}
-        for n in range(2)
-    ]  # fmt: skip
+    data = []
+    for number in range(2):
+        seed = torch.Generator().manual_seed(number)
+        image = torch.rand(3, 2 + number, 4, 4, generator=seed)
+        data.append({"image": image, "label": [float(number)]})
     return Dataset(data, Compose([RandShiftIntensityd("image", offsets=shift, prob=1.0)]))
 
 
