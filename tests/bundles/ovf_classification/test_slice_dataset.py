@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
@@ -11,7 +12,7 @@ from monai.transforms import Compose, RandShiftIntensityd
 from torch import nn
 
 from ovf_bundle.aggregators import MeanPooling
-from ovf_bundle.feature_dataset import FeatureDataset
+from ovf_bundle.feature_dataset import FeatureDataset, collate
 from ovf_bundle.networks import SliceSequenceNet
 from ovf_bundle.slice_dataset import CountSlicesd, RandSlicesd
 
@@ -52,11 +53,11 @@ def test_no_slices_cannot_be_chosen() -> None:
 
 def scans(shift: float = 0.5) -> Dataset:
     """Two scans of two and three slices, brightened at random."""
-    data = []
-    for number in range(2):
-        seed = torch.Generator().manual_seed(number)
-        image = torch.rand(3, 2 + number, 4, 4, generator=seed)
-        data.append({"image": image, "label": [float(number)]})
+    random = np.random.default_rng(0)
+    data = [
+        {"image": random.random((3, 2 + number, 4, 4), np.float32), "label": [float(number)]}
+        for number in range(2)
+    ]
     return Dataset(data, Compose([RandShiftIntensityd("image", offsets=shift, prob=1.0)]))
 
 
@@ -89,6 +90,17 @@ def test_versions_differ_and_are_drawn_by_torchs_numbers() -> None:
     again = [found[0]["image"] for _ in range(20)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert len({float(one.sum()) for one in first}) == 4
+
+
+def test_sequences_of_a_batch_are_padded_at_their_end() -> None:
+    """MONAI's own padding takes the first axis for channels, and leaves it as it is."""
+    found = FeatureDataset(scans(), network(), versions=1)
+    batch = collate([found[0], found[1]])
+    assert batch["image"].shape == (2, 3, 6)
+    assert batch["label"].tolist() == [[0.0], [1.0]]
+    assert batch["lengths"].tolist() == [2, 3]
+    torch.testing.assert_close(batch["image"][0, :2], found[0]["image"])
+    assert batch["image"][0, 2].tolist() == [0.0] * 6
 
 
 @pytest.mark.parametrize("change", ["nothing", "weights", "random changes", "damage"])
