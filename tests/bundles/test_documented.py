@@ -14,6 +14,7 @@ REASONS = {
     "bmd_regression": {
         "patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"
     },
+    "ovf_classification": {"field_too_small", "spine_beside_slices"},
     "lumbar_segmentation": {"no_anchor", "chain_broken", "touches_border", "level_not_found"},
 }  # fmt: skip
 #: Words that stand for a path of the user's.

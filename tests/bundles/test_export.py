@@ -29,6 +29,9 @@ INPUTS = {
     "lumbar_segmentation": Input(
         [(1, 1, 16, 16), (2, 1, 32, 48), (3, 1, 112, 80)], {0: "slices", 2: "height", 3: "width"}
     ),
+    "ovf_classification": Input(
+        [(1, 3, 1, 224, 224), (2, 3, 3, 224, 224), (1, 3, 7, 224, 224)], {0: "scans", 2: "slices"}
+    ),
     "bmd_regression": Input([(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)], {0: "batch"}),
 }
 

@@ -61,7 +61,7 @@ def test_the_peak_lies_on_the_fracture(boxed: bool) -> None:
     assert float(np.nanmax(one.drop)) > 1  # a logit's fall: no probability falls so far
     assert np.linalg.norm(one.peak_ras_mm - middle) < 8
     assert np.isnan(one.drop).any()  # only bone was looked at
-    assert np.abs(np.nan_to_num(two.drop)).max() < 1e-4
+    assert float(np.nanmax(two.drop)) < 1e-4  # nothing to lose; an edge in it may gain
 
 
 def test_a_box_beside_the_fracture_holds_no_evidence() -> None:

@@ -17,7 +17,9 @@ def datalist(folder: Path, *records: Any) -> str:
     for name in ("a.nii.gz", "b.nii.gz"):
         (folder / name).touch()
     path = folder / "ovf_classification.json"
-    path.write_text(json.dumps({"training": list(records), "validation": [SOUND]}))
+    path.write_text(
+        json.dumps({"training": list(records), "validation": [SOUND], "paths": ["a.nii.gz"]})
+    )
     return str(path)
 
 
@@ -90,7 +92,12 @@ def test_a_bad_record_is_named_in_one_line(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "words"), [("test", "holds no list 'test'"), ("", "does not exist")]
+    ("key", "words"),
+    [
+        ("test", "holds no list 'test'"),
+        ("paths", "holds no list 'paths' of records"),
+        ("", "does not exist"),
+    ],
 )
 def test_a_missing_list_is_named(key: str, words: str, tmp_path: Path) -> None:
     path = datalist(tmp_path, GOOD) if key else str(tmp_path / "gone.json")
