@@ -45,31 +45,41 @@ class RandSlicesd(RandomizableTransform, MapTransform):
         least: Fewest kept.
         most: Most kept; a scan with fewer slices keeps all it has.
         neighbours: Whether those kept lie side by side, as in a narrower choice; else any are.
+        places_key: Key of the matrices of the parts of a long scan, [parts, 4, 4]; of each part the
+            same slices are kept. Without it there is one part.
 
     Raises:
         ValueError: `least` is not from 1 to `most`.
     """
 
     def __init__(
-        self, keys: KeysCollection, least: int = 3, most: int = 9, neighbours: bool = True
+        self,
+        keys: KeysCollection,
+        least: int = 3,
+        most: int = 9,
+        neighbours: bool = True,
+        places_key: str = "places",
     ) -> None:
         MapTransform.__init__(self, keys)
         RandomizableTransform.__init__(self, prob=1.0)
         if not 1 <= least <= most:
             raise ValueError(f"least {least} and most {most} slices: 1 <= least <= most")
         self.least, self.most, self.neighbours = least, most, neighbours
+        self.places_key = places_key
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Choose slices."""
         changed = dict(data)
         self.randomize(None)
-        count = changed[self.keys[0]].shape[AXIS]
+        parts = len(changed[self.places_key]) if self.places_key in changed else 1
+        count = changed[self.keys[0]].shape[AXIS] // parts
         wanted = min(count, int(self.R.randint(self.least, self.most + 1)))
         if self.neighbours:
             first = int(self.R.randint(count - wanted + 1))
             kept = list(range(first, first + wanted))
         else:
             kept = sorted(self.R.choice(count, wanted, replace=False).tolist())
+        kept = [part * count + one for part in range(parts) for one in kept]
         for key in self.key_iterator(changed):
             changed[key] = changed[key][:, kept]
         return changed

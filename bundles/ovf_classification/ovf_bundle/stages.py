@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigWorkflow
+from monai.bundle import ConfigParser, ConfigWorkflow
 
 from ovf_bundle.common import newest_checkpoint
 from ovf_bundle.weights import read
@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 STAGES = ("stage1_slices", "stage2_sequence", "stage3_finetune")
 #: What the last stage leaves in the folder of checkpoints: a plain state dict.
 MODEL = "model.pt"
+#: What `run mean_image` writes.
+MEAN_IMAGE = "mean_image.pt"
 
 
 def train(
@@ -49,22 +51,30 @@ def train(
         names = ["train", *overlays, stage, *(of_stage or {}).get(stage, ())]
         folder = Path(ckpt_dir) / stage
         logger.info("stage %s", stage)
-        workflow = ConfigWorkflow(
-            config_file=[str(Path(configs) / f"{name}.yaml") for name in names],
-            workflow_type="train",
-            run_id="training",
-            **{**(ids or {}), "ckpt_dir": str(folder), "start_file": start, "resume": True},
-        )
-        workflow.initialize()
-        if reached(folder) < int(workflow.parser.get_parsed_content("epochs")):
-            workflow.run()
-        workflow.finalize()
+        files = [str(Path(configs) / f"{name}.yaml") for name in names]
+        given = {**(ids or {}), "ckpt_dir": str(folder), "start_file": start, "resume": True}
+        if start is None:
+            mean = Path(ckpt_dir) / MEAN_IMAGE
+            if not mean.exists():
+                _run(files, "mean_image", {**given, "output_dir": str(ckpt_dir)})
+            given["mean_image_file"] = str(mean)
+        config = ConfigParser(ConfigParser.load_config_files(files))
+        if reached(folder) < int(config.get_parsed_content("epochs")):
+            _run(files, "training", given)
         start = newest_checkpoint(str(folder))
     model = Path(ckpt_dir) / MODEL
     part = model.with_suffix(".part")
     torch.save(read(str(start)), part)
     part.replace(model)
     return model
+
+
+def _run(files: list[str], run_id: str, ids: Mapping[str, Any]) -> None:
+    """Run one id of a config."""
+    workflow = ConfigWorkflow(config_file=files, workflow_type="train", run_id=run_id, **ids)
+    workflow.initialize()
+    workflow.run()
+    workflow.finalize()
 
 
 def reached(folder: Path) -> int:
