@@ -12,25 +12,7 @@ import torch
 
 from ovf_bundle.common import SettingError
 from ovf_bundle.rows import COLUMNS
-from tests.bundles.workflows import config_files, prepared, read
-
-#: Ids that mean the same in both files.
-SHARED = [
-    *("share", "least", "slice_mm", "most_mm", "centre", "jpeg_ratio", "source_pixels", "pixels"),
-    *("hu_window", "aggregator", "network_def", "network", "device", "seed", "amp"),
-    *("load_image", "check_image", "select_slices", "compress", "shrink", "to_window"),
-    *("take_slices", "repeat_channels", "to_probability"),
-]
-#: Ids whose values are a matter of each file, although both have them.
-OWN = {"initialize", "imports", "run", "output_dir", "dataset_dir", "num_workers"}
-
-
-def test_training_and_inference_share_what_they_share(bundle: Path) -> None:
-    train, inference = read(bundle, "train"), read(bundle, "inference")
-    for name in SHARED:
-        assert train[name] == inference[name], name
-    both = set(train.config) & set(inference.config)
-    assert {name for name in both if train[name] != inference[name]} <= OWN
+from tests.bundles.workflows import config_files, prepared, read, save_weights
 
 
 def test_evaluation_goes_through_the_chain_of_inference(bundle: Path) -> None:
@@ -48,11 +30,7 @@ def test_evaluation_goes_through_the_chain_of_inference(bundle: Path) -> None:
 @pytest.fixture(scope="module")
 def weights(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     """Random half precision weights of the shipped network."""
-    torch.manual_seed(0)
-    state = read(bundle, "inference").get_parsed_content("network_def").state_dict()
-    path = tmp_path_factory.mktemp("w") / "model.pt"
-    torch.save({k: v.half() if v.is_floating_point() else v for k, v in state.items()}, path)
-    return str(path)
+    return save_weights(bundle, tmp_path_factory.mktemp("w") / "model.pt")
 
 
 def infer(bundle: Path, output: Path, *overlays: str, **more: Any) -> Any:
