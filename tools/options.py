@@ -108,8 +108,8 @@ def convert(text: str, kind: Any, what: str) -> Any:
         item = next((part for part in typing.get_args(kind) if part is not Ellipsis), str)
         items = [convert(part.strip(), item, what) for part in text.split(",") if part.strip()]
         return tuple(items) if origin is tuple else items
-    readers = {bool: _boolean, int: _whole, float: _number}
-    return readers[kind](text, what) if kind in readers else kind(text) if kind is Path else text
+    readers = {bool: _boolean, int: _whole, float: _number, Path: _path}
+    return readers[kind](text, what) if kind in readers else text
 
 
 def _convert_union(text: str, kinds: tuple[Any, ...], what: str) -> Any:
@@ -126,6 +126,12 @@ def _convert_union(text: str, kinds: tuple[Any, ...], what: str) -> Any:
         except UsageError:
             continue
     return convert(text, order[-1], what)
+
+
+def _path(text: str, what: str) -> Path:
+    if not text.strip():  # such as of a variable that is not set; Path("") is the folder one is in
+        raise UsageError(f"{what} is empty, where a path is needed")
+    return Path(text)
 
 
 def _boolean(text: str, what: str) -> bool:

@@ -7,15 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.bundles.entry import entry_of
 from tests.bundles.workflows import PACKAGES
 from tools import bundles
 
-REASONS = {
-    "bmd_regression": {
-        "patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"
-    },
-    "lumbar_segmentation": {"no_anchor", "chain_broken", "touches_border", "level_not_found"},
-}  # fmt: skip
 #: Words that stand for a path of the user's.
 PLACEHOLDERS = {"CT", "MASK", "DATA", "COHORT", "MY_DATA"}
 
@@ -67,7 +62,7 @@ def test_the_card_s_reasons_are_those_of_the_code(bundle: str) -> None:
     table = card(bundle).partition("| reason | means |")[2].partition("\n\n")[0]
     named = set(re.findall(r"^\| `(\w+)`", table, flags=re.MULTILINE))
     code = "".join(path.read_text() for path in PACKAGES[bundle].glob("*.py"))
-    assert named == REASONS[bundle]
+    assert named == entry_of(bundle).reasons
     assert all(f'"{reason}"' in code for reason in named)
 
 

@@ -1,7 +1,7 @@
 """TorchScript and ONNX answer as the network of every bundle does."""
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -9,40 +9,8 @@ import pytest
 import torch
 from monai.bundle import ckpt_export, onnx_export
 
-from tests.bundles.workflows import PACKAGES, config_files, read
-from tools import bundles
-
-
-class Input(NamedTuple):
-    """What a network takes.
-
-    Attributes:
-        shapes: Inputs to compare; the second is that of the export.
-        axes: Axes whose length is free, by name.
-    """
-
-    shapes: list[tuple[int, ...]]
-    axes: dict[int, str]
-
-
-INPUTS = {
-    "lumbar_segmentation": Input(
-        [(1, 1, 16, 16), (2, 1, 32, 48), (3, 1, 112, 80)], {0: "slices", 2: "height", 3: "width"}
-    ),
-    "bmd_regression": Input([(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)], {0: "batch"}),
-}
-
-
-@pytest.fixture(scope="module", params=INPUTS)
-def bundle(request: pytest.FixtureRequest) -> Path:
-    """Folder of a bundle, put on the path."""
-    bundles.module(request.param, PACKAGES[request.param].name)
-    return bundles.FOLDER / request.param
-
-
-@pytest.fixture
-def given(bundle: Path) -> Input:
-    return INPUTS[bundle.name]
+from tests.bundles.entry import Entry
+from tests.bundles.workflows import config_files, read
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +56,7 @@ def answers(network: torch.nn.Module, shape: tuple[int, ...]) -> tuple[np.ndarra
 
 @pytest.mark.slow
 def test_torchscript(
-    network: torch.nn.Module, weights: str, bundle: Path, given: Input, tmp_path: Path
+    network: torch.nn.Module, weights: str, bundle: Path, entry: Entry, tmp_path: Path
 ) -> None:
     exported = tmp_path / "model.ts"
     ckpt_export(
@@ -97,7 +65,7 @@ def test_torchscript(
         **sources(bundle, weights),
     )
     script = torch.jit.load(exported).eval()
-    for shape in given.shapes:
+    for shape in entry.export_shapes:
         image, found = answers(network, shape)
         with torch.no_grad():
             np.testing.assert_allclose(script(torch.from_numpy(image)), found, atol=1e-5)
@@ -105,7 +73,7 @@ def test_torchscript(
 
 @pytest.mark.slow
 def test_onnx_takes_what_the_network_takes(
-    network: torch.nn.Module, weights: str, bundle: Path, given: Input, tmp_path: Path
+    network: torch.nn.Module, weights: str, bundle: Path, entry: Entry, tmp_path: Path
 ) -> None:
     exported = tmp_path / "model.onnx"
     onnx_export(
@@ -113,18 +81,18 @@ def test_onnx_takes_what_the_network_takes(
         filepath=str(exported),
         **sources(bundle, weights),
         use_trace=True,
-        input_shape=list(given.shapes[1]),
+        input_shape=list(entry.export_shapes[1]),
         converter_kwargs={
             "input_names": ["image"],
             "output_names": ["pred"],
-            "dynamic_axes": {"image": given.axes, "pred": given.axes},
+            "dynamic_axes": {"image": dict(entry.export_axes), "pred": dict(entry.export_axes)},
             "verify": True,
             "use_ort": True,
             "atol": 1e-4,  # MONAI's own bound is relative alone, which fails next to zero
         },
     )
     session = onnxruntime.InferenceSession(exported, providers=["CPUExecutionProvider"])
-    for shape in given.shapes:
+    for shape in entry.export_shapes:
         image, expected = answers(network, shape)
         (found,) = session.run(["pred"], {"image": image})
         np.testing.assert_allclose(found, expected, atol=1e-4)

@@ -12,38 +12,24 @@ import pytest
 import torch
 from monai.bundle import verify_metadata, verify_net_in_out
 
+from tests.bundles.entry import Entry, entry_of
 from tests.bundles.workflows import PACKAGES, config_files, read
-from tools import bundles
 
 SCHEMA = Path(__file__).parent / "meta_schema_20240725.json"
 LARGEST_FILE_BYTES = 25_000_000
 INFERENCE_IDS = [
     *("bundle_root", "device", "network_def", "inferer", "output_dir"),
-    *("preprocessing", "postprocessing", "image"),
+    *("preprocessing", "postprocessing"),
 ]
-#: What a bundle takes beside an image.
-MORE_INPUTS = {"bmd_regression": ["mask", "calibration_file"]}
-#: Bundle -> its weights files, relative to `models`, and the overlay that each belongs to.
+#: Bundle, one of its weights files, and the overlays that this belongs to.
 WEIGHTS = [
-    ("lumbar_segmentation", "model.pt", []),
-    ("bmd_regression", "model.pt", []),
-    ("bmd_regression", "model_internal_calibration.pt", ["internal_calibration"]),
+    (bundle, file, overlays)
+    for bundle in PACKAGES
+    for file, overlays in entry_of(bundle).weights.items()
 ]
 CARD_SECTIONS = [
     *("Data", "Performance", "System configuration", "Usage", "Limitations", "References"),
 ]
-
-
-@pytest.fixture(params=PACKAGES)
-def bundle(request: pytest.FixtureRequest) -> Path:
-    """Folder of a bundle."""
-    return load(request.param)
-
-
-def load(name: str) -> Path:
-    """Folder of a bundle, put on the path."""
-    bundles.module(name, PACKAGES[name].name)
-    return bundles.FOLDER / name
 
 
 @pytest.fixture
@@ -62,12 +48,7 @@ def metadata(bundle: Path) -> dict:
     "name",
     [
         *("LICENSE", "configs/metadata.json", "configs/logging.conf", "configs/train.yaml"),
-        *(
-            "configs/inference.yaml",
-            "configs/evaluate.yaml",
-            "configs/paper.yaml",
-            "models/model.pt",
-        ),
+        *("configs/inference.yaml", "configs/evaluate.yaml", "configs/paper.yaml"),
         *("docs/README.md", "docs/data_license.txt"),
     ],
 )
@@ -143,9 +124,9 @@ def test_the_bundle_imports_nothing_of_the_repository(package: Path) -> None:
     assert not imported(package) & {"tools", "tests", "bundles"}
 
 
-def test_the_ids_of_inference_are_there(bundle: Path) -> None:
+def test_the_ids_of_inference_are_there(bundle: Path, entry: Entry) -> None:
     parser = read(bundle, "inference")
-    wanted = INFERENCE_IDS + MORE_INPUTS.get(bundle.name, [])
+    wanted = [*INFERENCE_IDS, *entry.inputs, *entry.more_inputs]
     assert [name for name in wanted if name not in parser] == []
 
 
@@ -160,16 +141,19 @@ def test_the_network_takes_and_gives_what_the_metadata_say(name: str, n: int, bu
         verify_net_in_out("network_def", meta_file=meta, config_file=files, **wrong)
 
 
-def test_all_weights_are_looked_at(bundle: Path) -> None:
-    shipped = {path.name for path in (bundle / "models").glob("*.pt")}
-    assert shipped == {file for name, file, _ in WEIGHTS if name == bundle.name}
+def test_all_weights_are_looked_at(bundle: Path, entry: Entry) -> None:
+    """A bundle whose training has not been run yet says so in its model card, and ships none."""
+    assert (
+        "model.pt" in entry.weights
+        or "No weights are shipped yet" in (bundle / "docs" / "README.md").read_text()
+    )
+    assert {path.name for path in (bundle / "models").glob("*.pt")} == set(entry.weights)
 
 
-@pytest.mark.parametrize(("name", "file", "overlays"), WEIGHTS)
+@pytest.mark.parametrize(("bundle", "file", "overlays"), WEIGHTS, indirect=["bundle"])
 def test_the_shipped_weights_are_a_plain_half_precision_state(
-    name: str, file: str, overlays: list[str]
+    bundle: Path, file: str, overlays: list[str]
 ) -> None:
-    bundle = load(name)
     path = bundle / "models" / file
     assert path.stat().st_size <= LARGEST_FILE_BYTES
     state = torch.load(path, map_location="cpu", weights_only=True)

@@ -28,7 +28,7 @@ def both_ways(
 
     Returns:
         `sensitivity_measured`, `specificity_measured`, `precision_measured`, `f1_measured`,
-        `accuracy_measured`; `sensitivity_all`, `specificity_all`.
+        `accuracy_measured`; `sensitivity_all`, `specificity_all`, `accuracy_all`.
 
     >>> found = both_ways([True, True, True, False], [True, False, None, False])
     >>> found["sensitivity_measured"].value, round(found["sensitivity_all"].value, 3)
@@ -41,5 +41,5 @@ def both_ways(
     measured = rates(true[read], found[read], owners[read], seed)
     everyone = rates(true, np.where(read, found, ~true), owners, seed)
     return {f"{name}_measured": number for name, number in measured.items()} | {
-        f"{name}_all": everyone[name] for name in ("sensitivity", "specificity")
+        f"{name}_all": everyone[name] for name in ("sensitivity", "specificity", "accuracy")
     }

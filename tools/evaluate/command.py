@@ -12,9 +12,15 @@ from typing import Any
 from tools import page, versions
 from tools.evaluate import density, figures, html, matching, predictions, published, references
 from tools.evaluate import segmentation as outlines
+from tools.evaluate.fractures import compute as fractures
+from tools.evaluate.fractures import figures as fracture_figures
+from tools.evaluate.fractures import panel as panels
+from tools.evaluate.fractures import published as s1
+from tools.evaluate.fractures import screened, section
+from tools.evaluate.fractures.panel import Beside, Panel
 from tools.evaluate.matching import Matched
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, METHODS, Predictions
+from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SEGMENTATION, Predictions
 from tools.evaluate.references import References
 from tools.files import LOCK_FILE, exclusive, write_content, write_json
 from tools.options import nearest
@@ -25,6 +31,7 @@ PICTURES = frozenset(
     f"{stem}.png"
     for stem in (
         "dsc",
+        *section.PICTURES,
         *(f"{kind}_{m}" for kind in ("scatter", "bland_altman", "confusion") for m in METHODS),
     )
 )
@@ -42,6 +49,9 @@ def evaluate(
     out: Path,
     methods: str = "all",
     lists: str = "predicted",
+    beside: tuple[Path, ...] = (),
+    heights: Path | None = None,
+    readers: Path | None = None,
     seed: int = 0,
     overwrite: bool = False,
 ) -> None:
@@ -54,11 +64,16 @@ def evaluate(
 
     Args:
         predictions: Folder that `screen` wrote, or the predictions.csv of a bundle's `evaluating`.
-        references: The truth.json of a phantom cohort, or a datalist.
+        references: The truth.json of a phantom cohort, or a datalist. With a datalist of
+            ovf_classification, fractures are evaluated.
         out: Folder to write.
         methods: Methods to evaluate, with commas: cnn, hu_linear, or all that read a density.
         lists: Lists of the datalist that were predicted, with commas; all; or predicted, those
             that hold a predicted case. The cases of these lists are the denominator.
+        beside: Of fractures: the predictions.csv of further aggregators, with commas.
+        heights: Of fractures: a folder that `screen` wrote of the same cases, for the height-loss
+            rule.
+        readers: Of fractures: a CSV of readers' answers: case, then a column of 0 or 1 for each.
         seed: Seed of the resampling.
         overwrite: Replace an evaluation that OUT holds.
 
@@ -70,11 +85,20 @@ def evaluate(
     if seed < 0:
         raise ValueError(f"seed is a whole number of at least 0, not {seed}")
     _check_out(out, overwrite)
-    said, true, matched = _read(Path(predictions), Path(references), lists)
-    used = _methods(methods, said)
+    said, true, matched, panel = _read(
+        Path(predictions), Path(references), lists, Beside(beside, heights, readers)
+    )
+    used = panel.methods if panel is not None else _methods(methods, said)
     numbers = Numbers()
     matrices: dict[str, dict[str, list[list[int]]]] = {}
-    if said.kind == DENSITY:
+    about = describe(said, true, matched, used)
+    if panel is not None:
+        _no_choice(methods, said)
+        about["fractures"] = section.describe(panel)
+        matrices = fractures.compute(numbers, panel, seed)
+        s1.put(numbers)
+        pictures = fracture_figures.draw(panel, numbers, matrices)
+    elif said.kind == DENSITY:
         matrices = density.compute(numbers, matched, used, seed)
         published.put(numbers)
         pictures = figures.draw(matched, numbers, used, matrices)
@@ -82,7 +106,6 @@ def evaluate(
         outlines.compute(numbers, matched, seed)
         published.put_segmentation(numbers)
         pictures = figures.draw_segmentation(matched)
-    about = describe(said, true, matched, used)
     content = {
         "schema": SCHEMA,
         "software": versions.describe(),
@@ -99,19 +122,35 @@ def evaluate(
     print(f"tables and plots: {out / PAGE_FILE}")
 
 
-def _read(said: Path, true: Path, lists: str) -> tuple[Predictions, References, Matched]:
-    """Read and match; nothing is written before."""
+def _read(
+    said: Path, true: Path, lists: str, beside: Beside
+) -> tuple[Predictions, References, Matched, Panel | None]:
+    """Read and match; nothing is written before.
+
+    A `screen` folder speaks of densities and of fractures: a datalist of fractures asks for those.
+    """
     found = predictions.read(said)
-    names = frozenset(found.cases)
-    known = references.choose(references.read(true, found.kind == DENSITY), lists, names)
-    return found, known, matching.match(found, known)
+    if found.form == "screen" and references.names_fractures(true):
+        found = screened.read(said)
+    asked = found.kind == FRACTURES
+    known = references.read(true, found.kind == DENSITY, asked)
+    known = references.choose(known, lists, frozenset(found.cases))
+    if asked:
+        panel = panels.join(found, known, beside)
+        return found, known, panel.matched, panel
+    for name in ("beside", "heights", "readers"):
+        if getattr(beside, name):
+            raise ValueError(
+                f"--{name} is for fractures, not for the {found.kind} of {found.file}; with a "
+                "`screen` folder give a datalist of ovf_classification"
+            )
+    return found, known, matching.match(found, known), None
 
 
 def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
     """Return the methods that a comma-separated text names."""
-    if said.kind != DENSITY:
-        if wanted != "all":
-            raise ValueError(f"--methods: {said.file} holds outlines, no densities; leave it out")
+    if said.kind == SEGMENTATION:
+        _no_choice(wanted, said)
         return ()
     if wanted == "all":
         return said.methods()
@@ -127,6 +166,13 @@ def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
     if not names:
         raise ValueError(f"--methods names none of {', '.join(METHODS)}")
     return tuple(name for name in METHODS if name in names)
+
+
+def _no_choice(wanted: str, said: Predictions) -> None:
+    """Refuse a choice of methods where there are no densities."""
+    if wanted != "all":
+        what = "outlines" if said.kind == SEGMENTATION else "fractures"
+        raise ValueError(f"--methods: {said.file} holds {what}, no densities; leave it out")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:
@@ -155,7 +201,7 @@ def describe(
             "references": len(cases),
             **matching.tally(cases),
             "reasons": matching.reasons(cases),
-            "levels_not_measured": matching.level_reasons(cases),
+            "levels_not_measured": {} if said.kind == FRACTURES else matching.level_reasons(cases),
         }
         for name, cases in matched.groups().items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +68,40 @@ class Row:
                 f"{self.place}: {column} is {text!r}{hint}; one of {', '.join(words)} is wanted"
             )
         return text
+
+    def truth(self, column: str) -> bool | None:
+        """Return a cell that holds 0 or 1; None if it is empty.
+
+        Raises:
+            ValueError: If it holds another word.
+        """
+        words = {"1": True, "0": False, "True": True, "False": False}
+        return None if self.text(column) is None else words[self.choice(column, words)]
+
+    def interval(self, columns: tuple[str, str]) -> tuple[float, float] | None:
+        """Return an interval whose ends stand in two columns; None if both are empty.
+
+        Raises:
+            ValueError: If one end is missing, or they are upside down.
+        """
+        low, high = (self.number(column) for column in columns)
+        if low is None and high is None:
+            return None
+        if low is None or high is None or low > high:
+            raise ValueError(f"{self.place}: {' and '.join(columns)} make no interval")
+        return low, high
+
+
+def same(rows: Sequence[Row], column: str) -> str | None:
+    """Return what all rows of a case say in a column.
+
+    Raises:
+        ValueError: If they differ.
+    """
+    said = {row.text(column) for row in rows}
+    if len(said) > 1:
+        raise ValueError(f"{rows[-1].place}: the rows of one case differ in {column}")
+    return said.pop()
 
 
 def read(path: Path) -> tuple[list[str], list[Row]]:

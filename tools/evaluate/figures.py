@@ -52,6 +52,8 @@ def draw(
         File stem -> picture; none of a method without readings.
     """
     shown: dict[str, page.Figure] = {}
+    scanners = [*matrices]
+    shown_scanners = scanners[:1] if len(scanners) == 2 else scanners  # one is all scanners
     for method in methods:
         name = METHODS[method]
         if not density.sample(matched.groups()[ALL], method, density.LEVELS)[0]:
@@ -68,7 +70,7 @@ def draw(
                 "agreement of all scanners together",
             )
             shown[f"confusion_{method}"] = page.Figure(
-                _confusion({scanner: found[method] for scanner, found in matrices.items()}),
+                confusion({scanner: matrices[scanner][method] for scanner in shown_scanners}),
                 f"{name}: categories of the patients' means, rows true",
             )
     return shown
@@ -76,7 +78,7 @@ def draw(
 
 def draw_segmentation(matched: Matched) -> dict[str, page.Figure]:
     """Draw the DSC of every level, by scanner."""
-    figure, axes = _canvas(6.4, 4.2)
+    figure, axes = canvas(6.4, 4.2)
     groups = {name: own for name, own in matched.groups().items() if name != ALL}
     width = 0.8 / len(groups)
     for number, (scanner, cases) in enumerate(groups.items()):
@@ -105,11 +107,11 @@ def draw_segmentation(matched: Matched) -> dict[str, page.Figure]:
     axes.set_ylabel("DSC")
     axes.legend(frameon=False, loc="lower right")
     caption = "DSC per level; what was not written counts as 0; dotted, the limit of a valid scan"
-    return {"dsc": page.Figure(_png(figure), caption)}
+    return {"dsc": page.Figure(to_png(figure), caption)}
 
 
 def _scatter(matched: Matched, method: str) -> bytes:
-    figure, axes = _canvas(5.2, 5.0)
+    figure, axes = canvas(5.2, 5.0)
     everything: list[float] = []
     for scanner, colour, mark, cases in _scanners(matched):
         pairs, _ = density.sample(cases, method, density.LEVELS)
@@ -130,11 +132,11 @@ def _scatter(matched: Matched, method: str) -> bytes:
     axes.set_xlabel("reference, mg/cm³ HA")
     axes.set_ylabel(f"{METHODS[method]}, mg/cm³ HA")
     axes.legend(frameon=False)
-    return _png(figure)
+    return to_png(figure)
 
 
 def _bland_altman(matched: Matched, numbers: Numbers, method: str) -> bytes:
-    figure, axes = _canvas(5.6, 5.0)
+    figure, axes = canvas(5.6, 5.0)
     for scanner, colour, mark, cases in _scanners(matched):
         pairs, _ = density.sample(cases, method, density.MEAN)
         x = [(pair.true + pair.read) / 2 for pair in pairs]
@@ -154,14 +156,26 @@ def _bland_altman(matched: Matched, numbers: Numbers, method: str) -> bytes:
     axes.set_xlabel("mean of reference and reading, mg/cm³ HA")
     axes.set_ylabel(f"{METHODS[method]} minus reference, mg/cm³ HA")
     axes.legend(frameon=False)
-    return _png(figure)
+    return to_png(figure)
 
 
-def _confusion(matrices: Mapping[str, list[list[int]]]) -> bytes:
-    names = [*matrices]
-    if len(names) == 2:  # one scanner is all scanners
-        names = names[:1]
-    columns = min(len(names), MOST_PANELS)
+def confusion(
+    matrices: Mapping[str, Sequence[Sequence[int]]],
+    categories: Sequence[str] = CATEGORIES,
+    most: int = MOST_PANELS,
+) -> bytes:
+    """Draw confusion matrices side by side.
+
+    Args:
+        matrices: Title -> counts, rows true.
+        categories: Names of rows and columns.
+        most: Matrices beside each other.
+
+    Returns:
+        A PNG file's content.
+    """
+    names, places = [*matrices], range(len(categories))
+    columns = min(len(names), most)
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(1.2 + 2.4 * columns, 0.6 + 2.7 * rows), layout="constrained")
     FigureCanvasAgg(figure)
@@ -176,10 +190,10 @@ def _confusion(matrices: Mapping[str, list[list[int]]]) -> bytes:
             axes.text(column, row, f"{count:.0f}", ha="center", va="center",
                       color="white" if shares[row, column] > 0.75 else "black")  # fmt: skip
         axes.set_title(name, fontsize=10)
-        axes.set_xticks(range(3), CATEGORIES, rotation=35, ha="right", fontsize=8)
+        axes.set_xticks(places, categories, rotation=35, ha="right", fontsize=8)
         first = axes in panels[:, 0]
-        axes.set_yticks(range(3), CATEGORIES if first else [""] * 3, fontsize=8)
-    return _png(figure)
+        axes.set_yticks(places, categories if first else [""] * len(categories), fontsize=8)
+    return to_png(figure)
 
 
 def _scanners(matched: Matched) -> list[tuple[str, str, str, list[Case]]]:
@@ -197,7 +211,8 @@ def _points(
     axes.scatter(x, y, s=18, c=colour, marker=mark, alpha=0.65, linewidths=0, label=label)
 
 
-def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
+def canvas(width: float, height: float) -> tuple[Figure, Axes]:
+    """Make an empty plot, width and height in inches."""
     figure = Figure(figsize=(width, height), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.subplots()
@@ -206,7 +221,8 @@ def _canvas(width: float, height: float) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _png(figure: Figure) -> bytes:
+def to_png(figure: Figure) -> bytes:
+    """Write a picture as a PNG file's content, the same for the same picture."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, metadata={"Software": None})
     return buffer.getvalue()

@@ -8,9 +8,10 @@ from typing import Any
 
 from tools import __version__, page
 from tools.evaluate import tables
+from tools.evaluate.fractures import section as fracture_section
 from tools.evaluate.matching import ALL
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, METHODS
+from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SEGMENTATION
 from tools.report import words
 
 STYLE = """
@@ -55,19 +56,19 @@ def write(
     Returns:
         A complete HTML document.
     """
-    density = about["kind"] == DENSITY
-    what = "bone density of L1–L4" if density else "outlines of L1–L4"
+    kind = about["kind"]
     parts = [
-        f'<p class="use"><strong>{escape(words.RESEARCH_USE)}</strong> '
-        f"{escape(CATEGORY_USE) if density else ''}</p>",
+        f'<p class="use"><strong>{escape(words.RESEARCH_USE)}</strong> {escape(USE[kind])}</p>',
         *([page.paragraph(PHANTOM, "note")] if about["phantom"] else []),
         *_compared(about),
         tables.scans(about),
         *_reasons(about),
     ]
     scanners = shown_scanners(about)
-    if density:
+    if kind == DENSITY:
         parts += _density(about, numbers, matrices, pictures, scanners)
+    elif kind == FRACTURES:
+        parts += fracture_section.parts(about, numbers, matrices, pictures, scanners)
     else:
         parts += [
             page.heading("Outlines against the reference"),
@@ -76,13 +77,13 @@ def write(
         ]
     parts += [
         page.heading("How this was computed"),
-        *(page.paragraph(text) for text in (DENSITY_METHODS if density else OUTLINE_METHODS)),
+        *(page.paragraph(text) for text in HOW[kind]),
         page.footer(
             f"osteoct tools {__version__}. All numbers, with the method of every interval and the "
             "reason where one is missing: evaluation.json and tables.csv beside this page."
         ),
     ]
-    title = f"Evaluation of {what}" + (": phantom results" if about["phantom"] else "")
+    title = f"Evaluation of {WHAT[kind]}" + (": phantom results" if about["phantom"] else "")
     return page.document(title, parts, STYLE)
 
 
@@ -183,3 +184,20 @@ OUTLINE_METHODS = (
     "that failed, or of which nothing was said, counts as not valid. Means have bootstrap "
     "intervals over patients, proportions exact ones.",
 )
+
+WHAT = {
+    DENSITY: "bone density of L1–L4",
+    SEGMENTATION: "outlines of L1–L4",
+    FRACTURES: "vertebral fractures",
+}
+"""What each kind of predictions is about."""
+
+USE = {DENSITY: CATEGORY_USE, SEGMENTATION: "", FRACTURES: fracture_section.USE}
+"""What to bear in mind before anything else."""
+
+HOW = {
+    DENSITY: DENSITY_METHODS,
+    SEGMENTATION: OUTLINE_METHODS,
+    FRACTURES: fracture_section.METHODS,
+}
+"""How the numbers of each kind were computed."""

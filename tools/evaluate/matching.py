@@ -197,6 +197,11 @@ def _refuse_other_references(
             f"{predictions.file}: case {said.case} is of scanner {said.scanner!r}, but of "
             f"{reference.scanner!r} in {references.file.name}; give the references of this run"
         )
+    if said.label is not None and reference.label not in (None, said.label):
+        raise ValueError(
+            f"{predictions.file}: case {said.case} has the label {said.label:d}, but "
+            f"{reference.label:d} in {references.file.name}; give the references of this run"
+        )
     for name, level in said.levels.items():
         true = reference.density.get(name)
         if level.claimed is None or true is None:

@@ -11,13 +11,15 @@ from typing import Any
 from tools import bundles
 from tools.evaluate import csvfile
 from tools.evaluate.csvfile import Row
+from tools.evaluate.fractures import answers
+from tools.evaluate.fractures.answers import Answer
 from tools.levels import MEASURED_LEVELS
 from tools.report.rows import COLUMNS as SCREEN_COLUMNS
 from tools.report.rows import SEPARATOR
 
 RESULTS, PREDICTIONS = "results.csv", "predictions.csv"
 
-DENSITY, SEGMENTATION = "density", "segmentation"
+DENSITY, SEGMENTATION, FRACTURES = "density", "segmentation", "fractures"
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 CASE_WORDS = (DONE, REFUSED, FAILED)
@@ -103,6 +105,8 @@ class Predicted:
         levels: Level -> what was said of it.
         scanner: As the table names it; None if it does not.
         patient: Whose scan it is, if the table says so.
+        answers: Of fractures: method -> what it said; without those that said nothing.
+        label: Of fractures: the reference that the table itself gives; None if none.
     """
 
     case: str
@@ -111,6 +115,8 @@ class Predicted:
     levels: Mapping[str, Level]
     scanner: str | None = None
     patient: str | None = None
+    answers: Mapping[str, Answer] = field(default_factory=dict)
+    label: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -119,7 +125,7 @@ class Predictions:
 
     Attributes:
         file: The file read.
-        kind: "density" or "segmentation".
+        kind: "density", "segmentation" or "fractures".
         form: "screen", or the bundle whose table it is.
         cases: Name -> what was said.
     """
@@ -149,7 +155,7 @@ def read(place: Path) -> Predictions:
     Raises:
         ValueError: There is no such table, or it is unusable; one line that names file and mend.
     """
-    path = _table(place)
+    path = table_of(place)
     head, rows = csvfile.read(path)
     if "level_status" in head:
         csvfile.check_columns(path, head, SCREEN_COLUMNS, ())
@@ -158,6 +164,9 @@ def read(place: Path) -> Predictions:
         columns = bundles.module("lumbar_segmentation", "lumbar_bundle.rows").COLUMNS
         csvfile.check_columns(path, head, columns, ())
         kind, form, reader = SEGMENTATION, "lumbar_segmentation", _of_segmentation
+    elif answers.MARK in head:
+        csvfile.check_columns(path, head, answers.NEEDED, answers.OPTIONAL)
+        kind, form, reader = FRACTURES, "ovf_classification", _of_fractures
     else:
         csvfile.check_columns(path, head, BUNDLE_NEEDED, BUNDLE_OPTIONAL)
         if not set(head) & set(COLUMN.values()):
@@ -171,7 +180,7 @@ def read(place: Path) -> Predictions:
     return Predictions(path, kind, form, {case: reader(case, own) for case, own in groups.items()})
 
 
-def _table(place: Path) -> Path:
+def table_of(place: Path) -> Path:
     """Find the table that a path means."""
     if not place.exists():
         raise ValueError(f"{place}: no such file or folder; give predictions")
@@ -198,27 +207,10 @@ def _by_level(case: str, rows: Sequence[Row]) -> dict[str, Row]:
     return found
 
 
-def _interval(row: Row, columns: tuple[str, str]) -> Interval:
-    low, high = (row.number(column) for column in columns)
-    if low is None and high is None:
-        return None
-    if low is None or high is None or low > high:
-        raise ValueError(f"{row.place}: {' and '.join(columns)} make no interval")
-    return low, high
-
-
-def _same(rows: Sequence[Row], column: str) -> str | None:
-    """What all rows of a case say in a column."""
-    said = {row.text(column) for row in rows}
-    if len(said) > 1:
-        raise ValueError(f"{rows[-1].place}: the rows of one case differ in {column}")
-    return said.pop()
-
-
 def _of_screen(case: str, rows: Sequence[Row]) -> Predicted:
     """Rows of results.csv: one per level, a single one without a level for a failed case."""
-    status, reason = rows[0].choice("status", CASE_WORDS), _same(rows, "reason")
-    _same(rows, "status")
+    status, reason = rows[0].choice("status", CASE_WORDS), csvfile.same(rows, "reason")
+    csvfile.same(rows, "status")
     if len(rows) == 1 and rows[0].text("level") is None:
         return Predicted(case, status, reason, _none(status, reason))
     levels = {}
@@ -226,7 +218,7 @@ def _of_screen(case: str, rows: Sequence[Row]) -> Predicted:
         said = row.choice("level_status", LEVEL_WORDS)
         values = {method: row.number(column) for method, column in COLUMN.items()}
         shown = CNN if values[CNN] is not None else HU_LINEAR
-        interval = _interval(row, SCREEN_INTERVAL)
+        interval = row.interval(SCREEN_INTERVAL)
         readings = {
             method: Reading(value, interval if method == shown else None)
             for method, value in values.items()
@@ -244,7 +236,7 @@ def _of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
         status = row.choice("status", LEVEL_WORDS)
         readings = {}
         for method, column in COLUMN.items():
-            value, interval = row.number(column), _interval(row, INTERVALS[method])
+            value, interval = row.number(column), row.interval(INTERVALS[method])
             if value is not None and status == MEASURED:
                 readings[method] = Reading(value, interval)
         if status == MEASURED and not readings:
@@ -256,7 +248,7 @@ def _of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
     status, reason = _outcome(levels)
     return Predicted(
         case, status, reason, _none(FAILED, "no row") | levels,
-        _same(rows, "scanner"), _same(rows, "patient_id"),
+        csvfile.same(rows, "scanner"), csvfile.same(rows, "patient_id"),
     )  # fmt: skip
 
 
@@ -269,16 +261,20 @@ def _of_segmentation(case: str, rows: Sequence[Row]) -> Predicted:
             if scores[score] is not None and not 0 <= scores[score] <= 1:
                 raise ValueError(f"{row.place}: {score} is {scores[score]}, not from 0 to 1")
         for column in ("present", "named_right", "scan_valid"):
-            scores[column] = _truth(row, column)
+            scores[column] = row.truth(column)
         status = row.choice("status", LEVEL_WORDS)
         levels[name] = Level(status, row.text("reasons"), scores=scores)
     status, reason = _outcome(levels)
     return Predicted(case, status, reason, _none(FAILED, "no row") | levels)
 
 
-def _truth(row: Row, column: str) -> bool | None:
-    words = {"1": True, "0": False, "True": True, "False": False}
-    return None if row.text(column) is None else words[row.choice(column, words)]
+def _of_fractures(case: str, rows: Sequence[Row]) -> Predicted:
+    """The row of ovf_classification's predictions.csv."""
+    said = answers.of_rows(case, rows)
+    status = DONE if said.status == MEASURED else said.status
+    return Predicted(
+        case, status, said.reason, {}, said.scanner, said.patient, said.answers, said.label
+    )
 
 
 def _outcome(levels: Mapping[str, Level]) -> tuple[str, str | None]:

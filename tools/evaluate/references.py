@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -10,7 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tools import bundles
+from tools.evaluate import naming
+from tools.evaluate.fractures import labels
+from tools.evaluate.fractures.findings import Findings
 from tools.levels import MEASURED_LEVELS
 from tools.options import nearest
 from tools.phantom import datalists
@@ -41,6 +42,8 @@ class Reference:
         mass: Level -> mineral put into the phantom, mg/cm³ HA; None for patients.
         fractured: Levels known to be fractured; they count for themselves, not in the mean.
         whole: Level -> whether the scan shows it whole; None where that is not said.
+        label: Whether the case has a fracture; None where that is not said.
+        findings: Which, and what looks like one; None for patients.
     """
 
     case: str
@@ -53,6 +56,8 @@ class Reference:
     mass: Densities | None = None
     fractured: frozenset[str] = frozenset()
     whole: Mapping[str, bool | None] | None = None
+    label: bool | None = None
+    findings: Findings | None = None
 
 
 @dataclass(frozen=True)
@@ -74,25 +79,37 @@ class References:
     left_out: tuple[str, ...] = ()
 
 
-def read(path: Path, density: bool) -> References:
+def read(path: Path, density: bool, label: bool = False) -> References:
     """Read all references of a file.
 
     Args:
         path: truth.json or a datalist.
         density: Whether densities are needed; else records need none.
+        label: Whether it must be said who has a fracture.
 
     Raises:
         ValueError: The file is neither, or a record is unusable; one line that names file and mend.
     """
     content = _json(path)
     if isinstance(content.get("cases"), Mapping):
-        return _of_truth(path, content["cases"])
+        found = _of_truth(path, content["cases"])
+        return labels.of_truth(found, content["cases"]) if label else found
     lists = {name: part for name, part in content.items() if _is_list(part)}
     if not lists:
         raise ValueError(
             f"{path}: neither the {TRUTH_FILE} of a phantom cohort nor a datalist with records"
         )
-    return _of_datalist(path, lists, density)
+    found = _of_datalist(path, lists, density)
+    if not label:
+        return found
+    truths = read(path.with_name(TRUTH_FILE), False, True).cases if found.phantom else ()
+    return labels.of_datalist(found, lists, truths)
+
+
+def names_fractures(path: Path) -> bool:
+    """Tell whether a file is a datalist of ovf_classification: records with a label of 0 or 1."""
+    records = [record for part in _json(path).values() if _is_list(part) for record in part]
+    return bool(records) and all(labels.is_label(record.get("label")) for record in records)
 
 
 def choose(found: References, wanted: str, predicted: frozenset[str]) -> References:
@@ -179,8 +196,7 @@ def _of_patient(case: str, truth: Mapping[str, Any], parts: Mapping[str, str]) -
     known = {name: levels.get(name, {}) for name in MEASURED_LEVELS}
     names = {case}
     if "dicom" in truth:
-        digest = hashlib.sha256(truth["dicom"]["series_uid"].encode()).hexdigest()
-        names.add(f"series-{digest[: _naming().UID_DIGITS]}")
+        names.add(naming.series_name(truth["dicom"]["series_uid"]))
     return Reference(
         case=case,
         names=frozenset(names),
@@ -204,7 +220,9 @@ def _parts_beside(path: Path) -> dict[str, str]:
         if beside.is_file():
             lists = {name: part for name, part in _json(beside).items() if _is_list(part)}
             return {
-                _stem(str(record["image"])): name for name, part in lists.items() for record in part
+                naming.stem(str(record["image"])): name
+                for name, part in lists.items()
+                for record in part
             }
     return {}
 
@@ -214,7 +232,7 @@ def _of_datalist(path: Path, lists: Mapping[str, Any], density: bool) -> Referen
     for name, records in lists.items():
         for number, record in enumerate(records, 1):
             where = f"{path}: record {number} of {name}"
-            case = _case_name(path.parent / str(record["image"]))
+            case = naming.case_name(path.parent / str(record["image"]))
             patient, scanner = record.get("patient_id"), record.get("scanner")
             reference = Reference(
                 case=case,
@@ -274,23 +292,3 @@ def _unique(path: Path, cases: Sequence[Reference]) -> Sequence[Reference]:
                 )
             seen[name] = case
     return cases
-
-
-def _case_name(image: Path) -> str:
-    """Name a case as the bundles and `screen` do; a series that is not here by its folder."""
-    try:
-        return str(_naming().case_name(image))
-    except (OSError, ValueError):
-        return _stem(image.name)
-
-
-def _naming() -> Any:
-    return bundles.module("lumbar_segmentation", "lumbar_bundle.common")
-
-
-def _stem(image: str) -> str:
-    name = Path(image).name
-    for ending in _naming().NIFTI_ENDINGS:
-        if name.lower().endswith(ending):
-            return name[: -len(ending)]
-    return name

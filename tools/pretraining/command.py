@@ -42,10 +42,9 @@ def pretrain(
     Draws a phantom cohort, runs the bundle's own training on it, and writes model.pt (a plain
     state dict in half precision) with manifest.json, which says how it was made. For
     bmd_regression it also writes interval.json, the network's 95 % interval from the validation
-    patients, and the three files of its internal calibration; ovf_classification is trained in three
-    stages, of which each leaves its weights. Give the same command again to go on
-    after an interruption. To use the weights, copy them with their intervals to
-    bundles/BUNDLE/models/.
+    patients, and the three files of its internal calibration; ovf_classification is trained in
+    three stages, each of which leaves its weights. Give the same command again to go on after an
+    interruption. To use the weights, copy them with their intervals to bundles/BUNDLE/models/.
 
     Args:
         bundle: Name of the bundle: lumbar_segmentation, bmd_regression or ovf_classification.

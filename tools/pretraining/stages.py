@@ -31,7 +31,7 @@ class Stage:
         evaluation: Those that score the weights on the validation patients; empty for none.
         model: File of the weights.
         folder: Folder of its checkpoints within OUT; "" for OUT itself.
-        start_id: Id of the config that takes the weights of the stage before; None for a first stage.
+        start_id: Id of the config that takes the weights of the stage before; None for none.
         mean_image: Whether the training patients' mean image is made before, and taken off.
     """
 

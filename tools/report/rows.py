@@ -31,12 +31,15 @@ _MEAN_ENDS = ("mean_low_95_mg_cm3", "mean_high_95_mg_cm3")
 
 _PLACES = ("anterior", "middle", "posterior")
 
+LOSSES = tuple(f"height_loss_{place}" for place in _PLACES)
+"""Columns of the share of its height that a level has lost."""
+
 COLUMNS = (
     *_CASE,
     *("level", "level_status", "reasons", "warnings"),
     *_SAME_NAME,
     *("bmd_low_95_mg_cm3", "bmd_high_95_mg_cm3"),
-    *(f"height_loss_{place}" for place in _PLACES),
+    *LOSSES,
     "fracture_grade",
     *_PATIENT,
     *_MEAN_ENDS,

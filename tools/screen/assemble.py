@@ -20,6 +20,9 @@ SCHEMA = 1
 DECIMALS = 3
 """Digits after the point: 0.001 mg/cm³ or HU are far below any error."""
 
+PLACE_DECIMALS = 2
+"""The same of a slice's thickness, mm: places in headers are rounded, so that 5 mm are 5.000001."""
+
 STAGES = ("load", "segmentation", "bmd", "ovf", "write")
 
 
@@ -107,16 +110,18 @@ def report(
 def _scan_facts(
     scan: Scan, found: Findings, settings: Settings, kvp: float | None, wrong_voltage: bool = False
 ) -> gate.Scan:
-    edges = np.linalg.norm(scan.affine[:3, :3], axis=0)
+    # Between planes: along the steps, slices of a tilted gantry lie farther apart.
+    apart = 1 / np.linalg.norm(np.linalg.inv(scan.affine[:3, :3]), axis=1)
+    # Overlapping slices lie closer than they are thick.
+    thickness_mm = max(float(apart.max()), scan.header.thickness_mm or 0.0)
     return gate.Scan(
-        # Overlapping slices lie closer than they are thick.
-        thickness_mm=max(float(edges.max()), scan.header.thickness_mm or 0.0),
+        thickness_mm=round(thickness_mm, PLACE_DECIMALS),
         kvp=kvp,
         beam_problem=scan.header.beam_problem,
         wrong_voltage=wrong_voltage,
         contrast=scan.header.contrast,
         aorta_hu=found.aorta.hu_median,
-        scale_problem=found.scale_problem is not None,
+        scale_problem=scan.scale_problem is not None,
         allow_contrast=settings.allow_contrast,
     )
 

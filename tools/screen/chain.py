@@ -1,4 +1,4 @@
-"""The measuring chain of one CT: names and outlines, patches, heights, metal, aorta, scale.
+"""The measuring chain of one CT: names and outlines, patches, heights, metal, aorta.
 
     findings = chain.measure(scan, segmentation)
 
@@ -19,7 +19,7 @@ import numpy as np
 from tools import bundles
 from tools.levels import LABEL_IDS, MEASURED_LEVELS
 from tools.morphometry.model import Heights
-from tools.screen import aorta, bodies, heights, metal, scale
+from tools.screen import aorta, bodies, heights, metal
 from tools.screen.boxes import surroundings
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING
@@ -40,7 +40,6 @@ class Findings:
         bodies_mm: Name, or "#<number>" of a body without one, -> its voxels, RAS+ mm [N, 3].
         dense: Names of bodies with metal or cement.
         aorta: The aorta (`bmd_bundle.aorta.Aorta`).
-        scale_problem: What is wrong with the scan's HU, None for nothing.
         timing_s: Seconds by stage.
     """
 
@@ -54,7 +53,6 @@ class Findings:
     bodies_mm: dict[str, np.ndarray] = field(default_factory=dict)
     dense: frozenset[str] = frozenset()
     aorta: Any = aorta.NOT_FOUND
-    scale_problem: str | None = None
     timing_s: dict[str, float] = field(default_factory=dict)
 
 
@@ -79,7 +77,6 @@ def measure(scan: Scan, segmentation: bundles.Bundle) -> Findings:
     with _clock(timing, "bmd"):
         _cut_patches(scan, found)
         _measure_bodies(scan, result, found)
-        found.scale_problem = scale.problem(scan.hu, scan.affine)
     return found
 
 

@@ -1,6 +1,7 @@
 """Which series of a study is measured: one of those that show the same part of the patient.
 
-    cases = choosing.choose(cases)   # those not chosen say why in `left_out`
+    cases = choosing.choose(cases)                       # those not chosen say why in `left_out`
+    cases = choosing.choose_again(cases, {"series-…"})   # without one that could not be read
 
 Archives send one scan many times: thick and thin, soft and sharp, reformatted, before and after
 contrast medium. Only headers are read here. `RULES` decide, the first one that tells two series
@@ -9,23 +10,25 @@ apart; what a series shows beyond the chosen one is measured as well.
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pydicom
+from tqdm import tqdm
 
 from tools import bundles, segmentation
 from tools.screen.facts import DEFAULT
+from tools.screen.folder import FAILED, Outcome
 from tools.screen.header import Header, describe, merge
-
-if TYPE_CHECKING:
-    from tools.screen.scan import Case
+from tools.screen.scan import Case, quiet
 
 STUDY_TAGS = ("StudyInstanceUID", "PatientID", "FrameOfReferenceUID")
 """What series share that show one patient in one place; without a study UID each stands alone."""
@@ -130,29 +133,85 @@ def choose(cases: Sequence[Case]) -> list[Case]:
         cases: All inputs.
 
     Returns:
-        The same in the same order; those to be left out say why. What cannot be used (other
-        modalities, localizers, missing slices) is not compared: reading it says what is wrong.
+        The same in the same order, with their study; those to be left out say why. What cannot be
+        used (other modalities, localizers, missing slices) is not compared: reading it says what is
+        wrong.
     """
-    studies: dict[tuple[str, ...], list[Case]] = {}
-    for case in cases:
-        if case.kind == "dicom" and (key := _study(case.paths[0])):
-            studies.setdefault(key, []).append(case)
-    marked: dict[Case, str] = {}
-    for study in studies.values():
-        if len(study) > 1:
-            found = [one for case in study if (one := _look(case)) is not None]
-            marked |= {one.case: reason for one, reason in rank(found)}
-    return [replace(case, left_out=marked.get(case)) for case in cases]
+    with quiet():
+        keys = [_study(case.paths[0]) if case.kind == "dicom" else None for case in cases]
+        studies: dict[str, list[Case]] = {}
+        for case, key in zip(cases, keys, strict=True):
+            if key is not None:
+                studies.setdefault(key, []).append(case)
+        marked: dict[Case, tuple[str, str]] = {}
+        for study in studies.values():
+            if len(study) > 1:
+                found = [one for case in study if (one := _look(case)) is not None]
+                marked |= {one.case: (other.case.name, why) for one, other, why in rank(found)}
+    chosen = []
+    for case, key in zip(cases, keys, strict=True):
+        better, why = marked.get(case, (None, None))
+        reason = better and f"{LEFT_OUT}{better} of the same study is used, as {why}"
+        chosen.append(replace(case, study=key, better=better, left_out=reason))
+    return chosen
 
 
-def rank(study: Sequence[Series]) -> list[tuple[Series, str]]:
+def choose_again(cases: Sequence[Case], lost: Collection[str]) -> list[Case]:
+    """Choose anew in the studies of series that failed; a result must not be lost with one of them.
+
+    Args:
+        cases: All inputs, chosen from.
+        lost: Names of those that failed, such as for pixels that only decoding shows to be damaged.
+
+    Returns:
+        The same in the same order; the next series by the rules is no longer left out.
+    """
+    studies = {case.study for case in cases if case.better in lost}
+    rest = [case for case in cases if case.study in studies and case.name not in lost]
+    fresh = {case.name: case for case in choose(rest)}
+    return [fresh.get(case.name, case) for case in cases]
+
+
+def in_turn(
+    cases: Sequence[Case],
+    measure: Callable[[Sequence[Case]], Iterable[tuple[Case, Outcome]]],
+    leave_out: Callable[[Case], Outcome],
+) -> Iterator[tuple[Case, Outcome]]:
+    """Measure the chosen series; where one fails, the next of its study; leave out the others last.
+
+    Args:
+        cases: All inputs, chosen from.
+        measure: Measures cases.
+        leave_out: Writes down one that is left out.
+
+    Yields:
+        Every case once, with its outcome.
+    """
+    waiting = list(cases)
+    lost: set[str] = set()
+    while chosen := [case for case in waiting if case.better is None]:
+        for case, outcome in measure(chosen):
+            if outcome.status == FAILED:
+                lost.add(case.name)
+            yield case, outcome
+        before = {case.name: case.better for case in waiting if case.better is not None}
+        cases = choose_again(cases, lost)
+        waiting = [case for case in cases if case.name in before]
+        for case in waiting:
+            if case.better is None:
+                told = f"{case.name} is measured in place of {before[case.name]}, which failed"
+                tqdm.write(told, sys.stderr)
+    yield from ((case, leave_out(case)) for case in waiting)
+
+
+def rank(study: Sequence[Series]) -> list[tuple[Series, Series, str]]:
     """Choose among the series of a study.
 
     Args:
         study: Its usable series.
 
     Returns:
-        Those left out, with the reason in one line.
+        Those left out, each with the one that is used and what makes that better.
     """
     chosen: list[Series] = []
     left_out = []
@@ -162,12 +221,12 @@ def rank(study: Sequence[Series]) -> list[tuple[Series, str]]:
             chosen.append(one)
             continue
         why = next(words for words, key in RULES if key(better) != key(one))
-        left_out.append((one, f"{LEFT_OUT}{better.case.name} of the same study is used, as {why}"))
+        left_out.append((one, better, why))
     return left_out
 
 
-def _study(path: Path) -> tuple[str, ...] | None:
-    """What a file's study and place are known by; None where it does not say."""
+def _study(path: Path) -> str | None:
+    """What a file's study and place are known by, hashed; None where it does not say."""
     try:
         header = pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(STUDY_TAGS))
         found = tuple(str(header.get(tag) or "").strip() for tag in STUDY_TAGS)
@@ -175,7 +234,11 @@ def _study(path: Path) -> tuple[str, ...] | None:
         Exception
     ):  # pydicom raises nearly anything for damaged bytes; reading says what is wrong
         return None
-    return found if found[0] else None
+    return (
+        hashlib.sha256("\0".join(found).encode("utf-8", "replace")).hexdigest()
+        if found[0]
+        else None
+    )
 
 
 def _look(case: Case) -> Series | None:

@@ -60,7 +60,7 @@ def screen(
     into OUT included. What cannot be measured is refused with a reason. Of the DICOM series of a
     study that show the same part of the body one is measured: calibrated beam before others, then
     without contrast medium, axial, 120 kV, soft kernel, thin slices, long; the others are left out,
-    with the reason. Research use only.
+    with the reason, and measured only where that one fails. Research use only.
 
     Args:
         input: NIfTI file, DICOM folder or file, pattern, or a text file with one path per line
@@ -97,12 +97,12 @@ def screen(
     if workers is not None and workers < 1:
         raise ValueError(f"--workers is a number of processes, at least 1, not {workers}")
     part = shards.from_options(num_parts, part_id) if submit is None else None
-    if submit is not None and (part_id is not None or (num_parts or 1) < 1):
+    if submit is not None and (part_id is not None or (num_parts is not None and num_parts < 1)):
         raise ValueError("--submit starts every part: give --num-parts alone, at least 1")
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise ValueError(f"OUT names a file, not a folder: {out}")
-    cases = places.assign(scans.find(input, out), out)
+    cases = choosing.choose(places.assign(scans.find(input, out), out))
     for case in cases:
         folders.check(out / case.name)
     settings = Settings(
@@ -195,15 +195,19 @@ class _Run:
     def _each(self, cases: Sequence[scans.Case]) -> Iterator[folders.Outcome]:
         """Do what is missing; yield every case's outcome as it comes."""
         work = partial(_outcome, self.out, self.settings, self.overwrite)
+        workers = min(self.workers or 1, len(cases)) or 1  # also where one is measured afterwards
+        results = partial(self._results, work, workers)
         counts: Counter[str] = Counter()
         with tqdm(total=len(cases), unit="case", desc="screen", file=sys.stderr) as bar:
-            for case, outcome in self._results(work, cases):
+            for case, outcome in choosing.in_turn(cases, results, work):
                 counts[outcome.status] += 1
                 bar.set_postfix(counts)
                 bar.update()
                 yield replace(outcome, source=case.source)  # an earlier run may have spelt it so
 
-    def _results(self, work: Any, cases: Sequence[scans.Case]) -> Iterator[tuple[scans.Case, Any]]:
+    def _results(
+        self, work: Any, workers: int, cases: Sequence[scans.Case]
+    ) -> Iterator[tuple[scans.Case, Any]]:
         """Yield cases with their outcomes, from this process or from workers.
 
         A case whose worker was killed is tried once more after all others, alone, as memory may
@@ -213,7 +217,6 @@ class _Run:
             yield from ((case, work(case)) for case in cases)
             return
         again = []
-        workers = min(self.workers, len(cases)) or 1
         threads = crew.share(workers)  # the same for all, as sums depend on it in the last digits
         for case, result in crew.each(work, cases, workers, threads):
             if isinstance(result, crew.Lost):

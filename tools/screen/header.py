@@ -13,14 +13,19 @@ import pydicom
 
 Contrast = Literal["none", "applied", "unknown"]
 
-AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose")
-"""Tags that hold an amount of contrast agent, ml; above 0 some was given."""
+AMOUNTS = ("ContrastBolusVolume", "ContrastBolusTotalDose", "ContrastFlowRate",
+           "ContrastFlowDuration")  # fmt: skip
+"""Tags that hold an amount of contrast agent, ml, its flow, ml/s, or how long it flowed, s; above 0
+some was given."""
+
+TIMES = ("ContrastBolusStartTime", "ContrastBolusStopTime")
+"""Tags that hold when it was given."""
 
 TAGS = (
     "KVP",
     "ConvolutionKernel",
     "ContrastBolusAgent",
-    "ContrastBolusStartTime",
+    *TIMES,
     *AMOUNTS,
     "ImageType",
     "FilterMaterial",
@@ -170,7 +175,7 @@ def _contrast(dataset: pydicom.Dataset) -> Contrast:
     """
     amounts = [value for tag in AMOUNTS for value in _values(dataset, tag)]
     # A time of zeros only is how an unused tag is filled.
-    begun = any(re.search("[1-9]", text) for text in _values(dataset, "ContrastBolusStartTime"))
+    begun = any(re.search("[1-9]", text) for tag in TIMES for text in _values(dataset, tag))
     if begun or any(_positive(value) for value in amounts):
         return "applied"
     agent = " ".join(_values(dataset, "ContrastBolusAgent")).lower()

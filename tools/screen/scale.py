@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from tools import bundles
-from tools.screen.settings import MEASURING
+from tools import bundles, density
 
 #: Every patient has fat, so that one voxel in a hundred is darker than this, HU; a volume without
 #: its intercept has none.
 DARKEST_HU, DARKEST_PERCENT = -20.0, 1.0
 
-_air = bundles.module(MEASURING, "bmd_bundle.air")
+_air = bundles.module(density.NAME, "bmd_bundle.air")
 
 air_hu = _air.air_hu
 AIR_HU, DARK_HU, TOLERANCE_HU = _air.AIR_HU, _air.DARK_HU, _air.TOLERANCE_HU
@@ -28,7 +27,8 @@ def problem(image: np.ndarray, affine: np.ndarray) -> str | None:
     """Say what is wrong with a scan's scale.
 
     Args:
-        image: HU [X, Y, Z].
+        image: HU [X, Y, Z] as the scan holds them: cut off at -1024, air of any lower reading would
+            look right.
         affine: 4x4 voxel to RAS+ millimetre matrix.
 
     Returns:

@@ -24,7 +24,7 @@ import numpy as np
 from monai.data import MetaTensor
 
 from tools import bundles, segmentation
-from tools.screen import choosing, header
+from tools.screen import header, scale
 from tools.screen.header import Header
 
 RUN_FILES = ("run.json", "results.csv")
@@ -48,12 +48,16 @@ class Case:
         name: Of its folder among the results; names no patient.
         kind: "nifti" or "dicom".
         paths: Its file, or the files of a DICOM series.
-        left_out: Why it is not measured, where another series of its study is; else None.
+        study: Of a DICOM series, what its study and place are known by, hashed; else None.
+        better: Name of another series of its study that is measured in its place; else None.
+        left_out: Why that one is better; else None.
     """
 
     name: str
     kind: str
     paths: tuple[Path, ...]
+    study: str | None = None
+    better: str | None = None
     left_out: str | None = None
 
     @property
@@ -70,11 +74,13 @@ class Scan:
         case: Where it is from.
         image: HU with affine and meta data, [1, X, Y, Z], int16 or float32.
         header: How it was made.
+        scale_problem: What is wrong with its numbers if they are no HU (`tools.screen.scale`).
     """
 
     case: Case
     image: MetaTensor
     header: Header
+    scale_problem: str | None = None
 
     @property
     def hu(self) -> np.ndarray:
@@ -92,7 +98,7 @@ class Scan:
 
 
 def find(given: str | Path, out: str | Path) -> list[Case]:
-    """List the cases of an input; series that another one of their study stands for say so.
+    """List the cases of an input, every series of a study among them.
 
     Args:
         given: NIfTI file, DICOM file or folder, pattern, or a text file with a path per line.
@@ -101,9 +107,8 @@ def find(given: str | Path, out: str | Path) -> list[Case]:
     Raises:
         ValueError: If there is nothing to read.
     """
-    with _quiet():
-        found = _module("inputs").find_cases(str(given), out)
-        return choosing.choose([_case(item) for item in found])
+    with quiet():
+        return [_case(item) for item in _module("inputs").find_cases(str(given), out)]
 
 
 def read(case: Case) -> Scan:
@@ -115,10 +120,12 @@ def read(case: Case) -> Scan:
     """
     loading = _module("loading")
     source = case.paths[0] if len(case.paths) == 1 else list(case.paths)
-    with _quiet():
-        image = loading.CheckCT()(loading.LoadImageCT()(source))
+    with quiet():
+        loaded = loading.LoadImageCT()(source)
+        image = loading.CheckCT()(loaded)
         said = header.read(case.paths) if case.kind == "dicom" else Header()
-    return Scan(case, image, said)
+    stored = loaded.as_tensor().numpy()[0]
+    return Scan(case, image, said, scale.problem(stored, np.asarray(image.affine, dtype=float)))
 
 
 def _case(item: Mapping[str, Any]) -> Case:
@@ -151,7 +158,7 @@ def _names_a_folder(name: str) -> bool:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Hold back what pydicom says of odd values: it quotes them, and they may name a patient."""
     logger = logging.getLogger("pydicom")
     before = logger.level

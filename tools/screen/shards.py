@@ -36,12 +36,15 @@ class Part:
     of: int
 
     def pick(self, cases: Sequence[Case]) -> list[Case]:
-        """Its share of all cases; every case is in one part.
+        """Its share of all cases; every case is in one part, series of one study in the same.
 
-        >>> [Part(k, 2).pick(["a", "b", "c"]) for k in (0, 1)]
-        [['a', 'c'], ['b']]
+        >>> cases = [Case(name, "dicom", (), study) for name, study in zip("abcd", "1123")]
+        >>> [[case.name for case in Part(k, 2).pick(cases)] for k in (0, 1)]
+        [['a', 'b', 'd'], ['c']]
         """
-        return list(cases[self.id :: self.of])
+        units = [case.study or case.name for case in cases]
+        own = set(list(dict.fromkeys(units))[self.id :: self.of])
+        return [case for case, unit in zip(cases, units, strict=True) if unit in own]
 
     @property
     def file(self) -> str:

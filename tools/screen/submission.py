@@ -76,12 +76,12 @@ def _queue(executor: submitit.AutoExecutor, calls: Sequence[Sequence[str]], logs
             jobs = [_start(executor, call) for call in calls]
     except (submitit.core.utils.FailedJobError, RuntimeError) as error:
         raise OSError(f"Slurm takes no jobs: {str(error).strip().splitlines()[-1]}") from error
-    print(f"{len(jobs)} parts queued as Slurm job {jobs[0].job_id.partition('_')[0]}")
+    print(f"{_parts(jobs)} queued as Slurm job {jobs[0].job_id.partition('_')[0]}")
     print(f"what they print: {logs}; the last to end writes results.csv and run.json")
 
 
 def _run_here(executor: submitit.AutoExecutor, calls: Sequence[Sequence[str]]) -> None:
-    print(f"no Slurm here: {len(calls)} parts run on this machine, one after the other", flush=True)
+    print(f"no Slurm here, so on this machine, one after the other: {_parts(calls)}", flush=True)
     failed = []
     for number, call in enumerate(calls):
         job = _start(executor, call)
@@ -89,6 +89,10 @@ def _run_here(executor: submitit.AutoExecutor, calls: Sequence[Sequence[str]]) -
             failed.append(f"part {number} failed, see {job.paths.stderr}")
     if failed:
         raise OSError("; ".join(failed))
+
+
+def _parts(several: Sequence[Any]) -> str:
+    return f"{len(several)} part{'' if len(several) == 1 else 's'}"
 
 
 def _start(executor: submitit.AutoExecutor, call: Sequence[str]) -> submitit.Job[Any]:

@@ -28,6 +28,7 @@ from tools.statistics.categories import (
 )
 from tools.statistics.discrimination import auc
 from tools.statistics.estimate import LEVEL, Estimate, Test
+from tools.statistics.paired import paired_test, share_difference
 from tools.statistics.proportions import bootstrap_mean, clopper_pearson, proportion, share
 from tools.statistics.resampling import RESAMPLES, bootstrap, mean, median
 
@@ -52,10 +53,12 @@ __all__ = [
     "mcnemar",
     "mean",
     "median",
+    "paired_test",
     "pearson",
     "proportion",
     "r_squared",
     "rates",
     "share",
+    "share_difference",
     "wilcoxon",
 ]

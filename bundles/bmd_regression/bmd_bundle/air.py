@@ -28,6 +28,9 @@ EVEN_HU = 45.0
 AIR_PERCENT = 10.0
 #: A single value that this share of the dark region has exactly is filling, not measured air.
 FILLING_SHARE = 0.2
+#: What is so much darker than most air is padding of no one value, as at its rim in a resampled
+#: scan, HU.
+PADDED_BELOW_HU = 200.0
 
 
 def air_hu(image: np.ndarray, affine: np.ndarray) -> float | None:
@@ -63,6 +66,7 @@ def air_hu(image: np.ndarray, affine: np.ndarray) -> float | None:
     spread = 1.4826 * float(np.median(np.abs(measured - middle)))
     if spread > EVEN_HU:
         return None
+    measured = measured[measured > middle - PADDED_BELOW_HU]
     # A narrow field shows more of the table's foam, 50 to 100 HU brighter, than of the air.
     darkest = float(np.percentile(measured, AIR_PERCENT))
     return float(np.median(measured[np.abs(measured - darkest) <= EVEN_HU]))

@@ -226,7 +226,8 @@ def _refuse_coarse(affine: np.ndarray, shape: tuple[int, ...]) -> None:
     if min(shape) < 2:
         raise PatchError("no_axial_data", "a single slice shows no patch; give the whole CT")
     for direction in np.eye(3)[:2]:
-        step = 1 / np.linalg.norm(np.linalg.inv(affine[:3, :3]) @ direction)
+        # Places in headers are rounded: 6 mm may be 6.000001.
+        step = round(1 / float(np.linalg.norm(np.linalg.inv(affine[:3, :3]) @ direction)), 2)
         if step > COARSEST_MM:
             text = f"voxels {step:.1f} mm apart across the body are too coarse for a patch"
             raise PatchError("no_axial_data", text)

@@ -34,10 +34,10 @@ UNDECIDED = float("nan")
 
 
 class BodiesOnSlicesd(MapTransform):
-    """Lay a scan's label map over its slices: sound bodies, broken bodies, and what each slice shows.
+    """Lay a scan's label map over its slices: sound and broken bodies, and what each slice shows.
 
     Args:
-        keys: Key of the label map's path; what is made takes its place, uint8 [1, S, P, P] of codes.
+        keys: Key of the label map's path, which becomes codes, uint8 [1, S, P, P].
         broken_key: Key of the label ids of broken bodies.
         image_key: Key of the slices [1, S, P, P].
         places_key: Key of the matrices of their parts, (slice, row, column) of slices of
@@ -69,23 +69,19 @@ class BodiesOnSlicesd(MapTransform):
         file = nib.load(changed[key])
         labels, affine = np.asarray(file.dataobj), np.asarray(file.affine)
         places = np.asarray(changed[self.places_key])
-        count, pixels = changed[self.image_key].shape[1] // len(places), changed[
-            self.image_key
-        ].shape[-1]
+        slices, pixels = changed[self.image_key].shape[1], changed[self.image_key].shape[-1]
+        shape = (slices // len(places), pixels, pixels)
         step = self.source_pixels / pixels
         coarse = np.diag([1.0, step, step, 1.0])
         coarse[1:3, 3] = (step - 1) / 2
         found = []
         for place in places:
             to_voxel = np.linalg.inv(affine) @ place @ coarse
-            found.append(
-                ndimage.affine_transform(
-                    labels, to_voxel[:3, :3], to_voxel[:3, 3],
-                    output_shape=(count, pixels, pixels), order=0,
-                )  # fmt: skip
-            )
+            turn, start = to_voxel[:3, :3], to_voxel[:3, 3]
+            found.append(ndimage.affine_transform(labels, turn, start, output_shape=shape, order=0))
         ids = np.concatenate(found)
-        codes = codes_of(ids, set(np.unique(ids).tolist()) - self.no_bodies, set(changed[self.broken_key]))
+        bodies = set(np.unique(ids).tolist()) - self.no_bodies
+        codes = codes_of(ids, bodies, set(changed[self.broken_key]))
         pixel_mm2 = float(np.prod(voxel_sizes(places[0] @ coarse)[1:]))
         shown = (codes == BROKEN).sum(axis=(1, 2)) * pixel_mm2
         changed[key] = torch.from_numpy(codes)[None]

@@ -4,9 +4,9 @@
 2. `Spacingd` is MONAI's, made safe against text under keys such as `image_path`; `case_name` and
    `write_json`, `plain` and `write_table` name and write what a run leaves behind.
 3. `CaseDataset` and `CaseEvaluator`: one bad case does not stop the others.
-4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `SettledNorms`: batch norms that
-   end as they will be used; `PreparedScans`: scans read once; `handlers_of_rank`: processes that
-   train together.
+4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `SettledNorms`: batch norms
+   that end as they will be used; `PreparedScans`: scans read once; `handlers_of_rank`: processes
+   that train together.
 5. `group_series`, `read_volume`, `LoadImageCTd`, `CheckCTd`: NIfTI and DICOM become one volume in
    HU, or one line that says why not.
 6. `find_cases`, `datalist_cases`: what the user gives becomes a list of named cases.

@@ -9,6 +9,7 @@ is the map (S1; MONAI's `OcclusionSensitivity`). Logits, because a probability n
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -113,7 +114,8 @@ def occlude(
             one, mask_size=edge, n_batch=batch, verbose=False, mode=fill, overlap=overlap,
             activate=False,
         )  # fmt: skip
-        with torch.no_grad():
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Using a non-tuple sequence")  # of MONAI's own code
             occluded, _ = occlusion(picture[None], b_box=field)
         drop = np.full(picture.shape[1:], np.nan, dtype=np.float32)
         rows, columns = slice(*field[:2]), slice(*field[2:])

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import torch
 from monai.data import Dataset
 from monai.data.utils import pickle_hashing
 from monai.transforms import Randomizable
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import Dataset as Scans
 
 from ovf_bundle.networks import SliceSequenceNet
@@ -56,6 +57,7 @@ class FeatureDataset(Dataset):
         super().__init__(found)
 
     def __len__(self) -> int:
+        """Count the scans."""
         return len(self.data) // self.versions
 
     def __getitem__(self, index: int) -> dict[str, torch.Tensor]:  # type: ignore[override]
@@ -63,6 +65,22 @@ class FeatureDataset(Dataset):
         version = int(torch.randint(self.versions, ())) if self.versions > 1 else 0
         item: dict[str, torch.Tensor] = self.data[index * self.versions + version]
         return dict(item)
+
+
+def collate(items: Sequence[dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """Make a batch of sequences, the shorter ones padded with zeros at their end.
+
+    Args:
+        items: Of `FeatureDataset`.
+
+    Returns:
+        image [B, S, 512], label [B, 1], lengths [B].
+    """
+    return {
+        "image": pad_sequence([item["image"] for item in items], batch_first=True),
+        "label": torch.stack([item["label"] for item in items]),
+        "lengths": torch.stack([item["lengths"] for item in items]),
+    }
 
 
 def _name(scans: Any, network: SliceSequenceNet) -> str:
@@ -96,7 +114,8 @@ def _encoded(
     for number in range(len(scans)):
         for _ in range(versions):
             item = scans[number]
-            slices = item["image"].transpose(0, 1).to(device)
+            # A plain tensor: what a MetaTensor becomes on disk cannot be read back safely.
+            slices = item["image"].as_subclass(torch.Tensor).transpose(0, 1).to(device)
             with torch.inference_mode():
                 encoded = network.encode(slices).cpu()
             yield {
@@ -107,5 +126,3 @@ def _encoded(
         if (number + 1) % max(1, len(scans) // 10) == 0:
             logger.info("features of %d of %d scans", number + 1, len(scans))
     network.train(before)
-
-

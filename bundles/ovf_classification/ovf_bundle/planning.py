@@ -22,6 +22,9 @@ PATIENT_AXES = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])
 #: Parts of a long scan share this much, mm: a thoracolumbar body with both its neighbours and discs
 #: (3 x 35 mm) is whole in one of them.
 OVERLAP_MM = 105.0
+#: A picture shows at least this much, mm: a cropped scan is padded, not blown up to bodies of a size
+#: that no network has seen. Lumbar spines are scanned with fields from here on.
+LEAST_PICTURE_MM = 250.0
 #: Less of the spine shows no body between its neighbours, mm; nor does less depth show one at all.
 LEAST_FIELD_MM = 60.0
 #: Half the width of a vertebral body, mm: a slice further from its middle shows none.
@@ -118,7 +121,8 @@ def plan(
         half = count * step / 2
         first = min(max(at, low[0] + half), high[0] - half) - half + step / 2
     ends = cut_along(float(low[1]), float(high[1]), choice.most_mm)
-    edge = max(high[2] - low[2], ends[0][1] - ends[0][0]) / choice.pixels
+    longer = max(high[2] - low[2], ends[0][1] - ends[0][0], LEAST_PICTURE_MM)
+    edge = longer / choice.pixels
     places = np.tile(np.eye(4), (len(ends), 1, 1))
     places[:, :3, :3] = axes * [step, edge, edge]
     corner = (choice.pixels - 1) / 2 * edge

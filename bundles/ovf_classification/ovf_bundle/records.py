@@ -125,9 +125,11 @@ def read(datalist: str, key: str, files: bool = True) -> list[Record]:
     if not Path(datalist).is_file():
         raise SettingError(f"datalist: {datalist} does not exist")
     try:
-        found = load_decathlon_datalist(datalist, data_list_key=key)
-    except ValueError:
-        raise SettingError(f"{datalist} holds no list '{key}', or is no JSON") from None
+        # Told of a segmentation, MONAI would make paths of labels that are text.
+        found = load_decathlon_datalist(datalist, is_segmentation=False, data_list_key=key)
+    except (ValueError, TypeError):
+        problem = f"holds no list '{key}' of records, or is no JSON"
+        raise SettingError(f"{datalist} {problem}") from None
     return [_record(one, f"{datalist}: {key} {n}", files) for n, one in enumerate(found)]
 
 

@@ -100,7 +100,7 @@ def row_of(
     ovf: Mapping[str, Any] = failed or found["ovf"]
     slices = ovf.get("slice_probabilities")
     votes = np.array(slices) > SLICE_THRESHOLD if slices else None
-    return plain(
+    row = plain(
         {
             "case": record["case"],
             "patient_id": record.get("patient_id"),
@@ -110,14 +110,17 @@ def row_of(
             "label": record["label"],
             "slices": ovf.get("slices"),
             "aggregator": aggregator,
-            "probability": ovf.get("probability"),
             "decision": ovf.get("decision"),
-            "probability_max": max(slices) if slices else None,
-            "probability_mean": float(np.mean(slices)) if slices else None,
-            "probability_vote": float(votes.mean()) if votes is not None else None,
             "seconds": None if failed else seconds,
         }
     )
+    # As they are: rounded ones near 0 and 1 would tie, and a ROC curve counts ties by half.
+    return row | {
+        "probability": ovf.get("probability"),
+        "probability_max": max(slices) if slices else None,
+        "probability_mean": float(np.mean(slices)) if slices else None,
+        "probability_vote": float(votes.mean()) if votes is not None else None,
+    }
 
 
 def summarize(rows: Sequence[Row]) -> dict[str, float]:

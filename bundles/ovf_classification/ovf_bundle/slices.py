@@ -24,8 +24,8 @@ CENTRES = ("extent", "canal")
 class SagittalSlices(Transform):
     """Cut the central sagittal slices out of a CT (S1), in patient space.
 
-    A picture holds the whole slice: it is a square as long as the slice's longer edge, padded with
-    -1024 HU, so that a pixel is as high as wide in mm.
+    A picture holds the whole slice: it is a square as long as the slice's longer edge, at least
+    250 mm, padded with -1024 HU, so that a pixel is as high as wide in mm.
 
     Args:
         share: Central part of the scan's width from right to left, or of a reformat's slices.

@@ -39,7 +39,9 @@ def read(path: str) -> dict[str, torch.Tensor]:
         content = torch.load(path, map_location="cpu", weights_only=True)
         state: dict[str, torch.Tensor] = content.get("model", content)
     except Exception as error:  # unpickling a damaged file raises nearly anything
-        raise SettingError(f"{path}: cannot be read as weights; give a file that is whole") from error
+        raise SettingError(
+            f"{path}: cannot be read as weights; give a file that is whole"
+        ) from error
     return state
 
 

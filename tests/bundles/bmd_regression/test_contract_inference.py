@@ -1,42 +1,18 @@
-"""`inference.yaml`, `evaluate.yaml` and their overlays: equal to training, and they run."""
+"""`inference.yaml` and `evaluate.yaml`: they measure, warn and refuse, and go through one chain."""
 
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
 
 from bmd_bundle.rows import COLUMNS
-from tests.bundles.bmd_regression.workflows import (
-    NETWORK_OVERLAYS,
-    SMALL_NETWORK,
-    save_weights,
-    small_training,
-)
-from tests.bundles.workflows import config_files, prepared, read
-
-#: Ids that mean the same in both files.
-SHARED = [
-    *("hu_window", "patch_size", "patch_mm", "margin_mm", "slice_step_mm", "slice_thickness_mm"),
-    *("tilt", "density_mean", "density_sd", "network_def", "network", "device", "seed", "amp"),
-    *("load_image", "check_image", "load_mask", "match_mask", "load_scan", "to_window"),
-    *("before_patches", "behind_patches"),
-]
-#: Ids whose values are a matter of each file, although both have them.
-OWN = {"initialize", "imports", "run", "output_dir", "dataset_dir", "num_workers"}
-#: Likewise, tested below: the training has a label and no option for the voltage.
-OWN_STEPS = {"read_kvp", "to_density"}
+from tests.bundles.entry import Entry
+from tests.bundles.workflows import infer, prepared_training, read
 
 
-def test_training_and_inference_share_what_they_share(bundle: Path) -> None:
+def test_training_has_a_label_and_no_option_for_the_voltage(bundle: Path) -> None:
     train, inference = read(bundle, "train"), read(bundle, "inference")
-    for name in SHARED:
-        assert train[name] == inference[name], name
-    both = set(train.config) & set(inference.config)
-    differing = {name for name in both if train[name] != inference[name]}
-    assert differing <= OWN | OWN_STEPS
     assert train["to_density"] == {**inference["to_density"], "keys": ["pred", "label"]}
     assert inference["read_kvp"] == {**train["read_kvp"], "kvp": "@kvp"}
 
@@ -63,45 +39,6 @@ def test_evaluation_goes_through_the_chain_of_inference(bundle: Path) -> None:
     assert evaluate["validate::inferer"] == inference["inferer"]
 
 
-@pytest.fixture(scope="module")
-def weights(bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Random half precision weights of the small network."""
-    return save_weights(bundle, tmp_path_factory.mktemp("w") / "model.pt", **SMALL_NETWORK)
-
-
-def test_all_properties_of_inference_are_there(weights: str, bundle: Path, cohort: Path) -> None:
-    workflow = prepared(
-        config_files(bundle, "inference"),
-        "infer",
-        bundle_root=str(bundle),
-        image=str(cohort / "images"),
-        mask=str(cohort / "labels"),
-        weights_file=weights,
-        device=torch.device("cpu"),
-        **SMALL_NETWORK,
-    )
-    assert workflow.check_properties() == []
-
-
-def infer(bundle: Path, cohort: Path, output: Path, *overlays: str, **more: Any) -> Any:
-    """Run `inferring` on a scan; returns the workflow."""
-    given = {
-        "image": str(cohort / "images" / "A0004.nii.gz"),
-        "mask": str(cohort / "labels" / "A0004.nii.gz"),
-        "output_dir": str(output),
-        "device": torch.device("cpu"),
-    }
-    workflow = prepared(
-        config_files(bundle, "inference", *overlays),
-        "infer",
-        bundle_root=str(bundle),
-        **{**given, **more},
-    )
-    workflow.run()
-    workflow.finalize()
-    return workflow
-
-
 LEVEL_KEYS = {
     *("status", "reasons", "warnings", "hu_trabecular", "hu_sd", "noise_hu"),
     *("bmd_cnn_mg_cm3", "bmd_hu_linear_mg_cm3", "bmd_interval_95_mg_cm3"),
@@ -109,10 +46,10 @@ LEVEL_KEYS = {
 
 
 def test_inferring_writes_the_levels_of_every_case(
-    weights: str, bundle: Path, cohort: Path, tmp_path: Path
+    weights: str, bundle: Path, entry: Entry, cohort: Path, tmp_path: Path
 ) -> None:
-    folders = {"image": str(cohort / "images"), "mask": str(cohort / "labels")}
-    infer(bundle, cohort, tmp_path, weights_file=weights, **folders, **SMALL_NETWORK)
+    folders = {"image": str(cohort / "images"), "mask": str(cohort / "masks")}
+    infer(bundle, cohort, tmp_path, weights_file=weights, **folders, **entry.small_network)
     assert len(list(tmp_path.iterdir())) == 6
     content = json.loads((tmp_path / "A0004_bmd.json").read_text())
     assert (content["schema"], content["case"], content["status"]) == (1, "A0004", "done")
@@ -132,9 +69,15 @@ def test_inferring_writes_the_levels_of_every_case(
     ("kvp", "warnings"), [(120.0, []), (100.0, ["kvp_not_120"]), (None, ["kvp_unknown"])]
 )
 def test_the_voltage_is_heeded(
-    kvp: float | None, warnings: list, weights: str, bundle: Path, cohort: Path, tmp_path: Path
+    kvp: float | None,
+    warnings: list,
+    weights: str,
+    bundle: Path,
+    entry: Entry,
+    cohort: Path,
+    tmp_path: Path,
 ) -> None:
-    infer(bundle, cohort, tmp_path, weights_file=weights, kvp=kvp, **SMALL_NETWORK)
+    infer(bundle, cohort, tmp_path, weights_file=weights, kvp=kvp, **entry.small_network)
     found = json.loads((tmp_path / "A0004_bmd.json").read_text())
     assert found["input"]["kvp"] == kvp
     assert found["levels"]["L2"]["warnings"] == warnings
@@ -144,30 +87,20 @@ def test_the_voltage_is_heeded(
 
 
 def test_a_voltage_without_calibration_refuses_every_level(
-    weights: str, bundle: Path, cohort: Path, tmp_path: Path
+    weights: str, bundle: Path, entry: Entry, cohort: Path, tmp_path: Path
 ) -> None:
-    infer(bundle, cohort, tmp_path, weights_file=weights, kvp=70.0, **SMALL_NETWORK)
+    infer(bundle, cohort, tmp_path, weights_file=weights, kvp=70.0, **entry.small_network)
     found = json.loads((tmp_path / "A0004_bmd.json").read_text())
     assert found["status"] == "refused"
     assert found["levels"]["L2"]["reasons"] == ["kvp_out_of_range"]
     assert found["levels"]["L2"]["bmd_cnn_mg_cm3"] is None
 
 
-@pytest.mark.parametrize("name", NETWORK_OVERLAYS)
-def test_each_network_runs_with_weights_of_its_own(
-    name: str, bundle: Path, cohort: Path, tmp_path: Path
-) -> None:
-    own = save_weights(bundle, tmp_path / "own.pt", name)
-    infer(bundle, cohort, tmp_path / "out", name, weights_file=own)
-    assert (tmp_path / "out" / "A0004_bmd.json").is_file()
-
-
 def test_evaluating_writes_a_row_per_case_and_level(
-    weights: str, bundle: Path, cohort: Path, tmp_path: Path
+    weights: str, bundle: Path, entry: Entry, cohort: Path, tmp_path: Path
 ) -> None:
-    overrides = small_training(bundle, cohort, tmp_path) | SMALL_NETWORK
-    files = config_files(bundle, "train", "evaluate")
-    workflow = prepared(files, "train", weights_file=weights, **overrides)
+    given = {**entry.small_network, "weights_file": weights}
+    workflow = prepared_training(bundle, cohort, tmp_path, "evaluate", **given)
     workflow.run()
     with (tmp_path / "predictions.csv").open() as file:
         rows = list(csv.DictReader(file))

@@ -11,8 +11,7 @@ from monai.networks.nets import DenseNet
 from bmd_bundle.calibration import reference
 from bmd_bundle.networks import TissueCalibrated, load_backbone
 from bmd_bundle.tissue_planes import PLANES, AddTissuePlanesd, vector
-from tests.bundles.bmd_regression.workflows import save_weights, small_training
-from tests.bundles.workflows import config_files, prepared, read
+from tests.bundles.workflows import infer, inputs, prepared_training, read, save_weights
 
 SMALL_BACKBONE = {
     "network_def::backbone": {
@@ -117,10 +116,12 @@ def test_the_recipe_trains_the_head_alone(bundle: Path, cohort: Path, tmp_path: 
     parser.update(SMALL_BACKBONE)
     start = parser.get_parsed_content("network_def").backbone.state_dict()
     torch.save(start, tmp_path / "model.pt")
-    workflow = prepared(
-        config_files(bundle, "train", "internal_calibration", "pretrain_internal_calibration"),
-        "train",
-        **small_training(bundle, cohort, tmp_path),
+    workflow = prepared_training(
+        bundle,
+        cohort,
+        tmp_path,
+        "internal_calibration",
+        "pretrain_internal_calibration",
         **SMALL_BACKBONE,
         backbone_file=str(tmp_path / "model.pt"),
         val_interval=1,
@@ -138,29 +139,13 @@ def test_the_recipe_trains_the_head_alone(bundle: Path, cohort: Path, tmp_path: 
 def test_the_overlay_evaluates_and_infers(bundle: Path, cohort: Path, tmp_path: Path) -> None:
     overlay = "internal_calibration"
     weights = save_weights(bundle, tmp_path / "own.pt", overlay, **SMALL_BACKBONE)
-    workflow = prepared(
-        config_files(bundle, "train", "evaluate", overlay),
-        "train",
-        weights_file=weights,
-        **small_training(bundle, cohort, tmp_path),
-        **SMALL_BACKBONE,
-    )
+    given = {"weights_file": weights, **SMALL_BACKBONE}
+    workflow = prepared_training(bundle, cohort, tmp_path, "evaluate", overlay, **given)
     workflow.run()
     with (tmp_path / "predictions.csv").open() as file:
         statuses = [row["status"] for row in csv.DictReader(file)]
     assert statuses == ["refused", "measured", "measured", "refused"]
-    inferring = prepared(
-        config_files(bundle, "inference", overlay),
-        "infer",
-        bundle_root=str(bundle),
-        image=str(cohort / "images" / "A0005.nii.gz"),
-        mask=str(cohort / "labels" / "A0005.nii.gz"),
-        output_dir=str(tmp_path / "out"),
-        weights_file=weights,
-        device=torch.device("cpu"),
-        **SMALL_BACKBONE,
-    )
-    inferring.run()
+    infer(bundle, cohort, tmp_path / "out", overlay, **inputs(bundle, cohort, "A0005"), **given)
     assert (tmp_path / "out" / "A0005_bmd.json").is_file()
 
 

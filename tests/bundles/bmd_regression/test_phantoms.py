@@ -4,6 +4,7 @@ python -m pytest -m slow tests/bundles/bmd_regression/test_phantoms.py
 """
 
 import copy
+from functools import cache
 
 import numpy as np
 import pytest
@@ -25,6 +26,7 @@ GRIDS = [((1, 1, 1), (0, 0, 0)), ((0.8, 0.8, 5), (4, -5, 3)), ((3, 3, 3), (0, 0,
          ((2, 1, 1), (10, 8, -6))]  # fmt: skip
 
 
+@cache
 def labelled(seed: int, spacing, turn):
     """Bodies and trabecular cores of L1 to L4 of one patient, and the matrix."""
     standard = recipe.load("standard")

@@ -2,6 +2,8 @@
 
 import pytest
 import torch
+from torch import nn
+
 from ovf_bundle.aggregators import (
     AttentionPooling,
     LstmPooling,
@@ -9,7 +11,6 @@ from ovf_bundle.aggregators import (
     MaxPooling,
     MeanPooling,
 )
-from torch import nn
 
 ALL = [MaxPooling, MeanPooling, MajorityVote, LstmPooling, AttentionPooling]
 

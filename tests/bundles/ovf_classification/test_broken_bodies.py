@@ -8,6 +8,7 @@ import pytest
 import torch
 from monai.networks.nets import resnet34
 from nibabel.orientations import axcodes2ornt, io_orientation, ornt_transform
+
 from ovf_bundle.aggregators import MeanPooling
 from ovf_bundle.broken_bodies import (
     BROKEN,
@@ -102,8 +103,12 @@ def test_the_loss_by_hand() -> None:
 def test_the_network_inside_says_what_it_says_alone() -> None:
     torch.manual_seed(0)
     encoder = resnet34(
-        spatial_dims=2, n_input_channels=3, conv1_t_stride=2, feed_forward=False, bias_downsample=False
-    )  # fmt: skip
+        spatial_dims=2,
+        n_input_channels=3,
+        conv1_t_stride=2,
+        feed_forward=False,
+        bias_downsample=False,
+    )
     inner = SliceSequenceNet(encoder, MeanPooling(), pixels=64)
     inner.mean_image.fill_(0.1)
     network = EvidenceNet(inner).eval()

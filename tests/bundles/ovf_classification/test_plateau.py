@@ -2,9 +2,10 @@
 
 import torch
 from ignite.engine import Engine
-from ovf_bundle.plateau import LowerOnPlateau
 from torch.optim import SGD
 from torch.optim.lr_scheduler import ReduceLROnPlateau
+
+from ovf_bundle.plateau import LowerOnPlateau
 
 
 def test_the_rate_is_halved_where_the_validation_loss_does_not_fall() -> None:

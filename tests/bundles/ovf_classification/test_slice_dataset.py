@@ -2,17 +2,19 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from monai.data import Dataset
 from monai.transforms import Compose, RandShiftIntensityd
+from torch import nn
+
 from ovf_bundle.aggregators import MeanPooling
-from ovf_bundle.feature_dataset import FeatureDataset
+from ovf_bundle.feature_dataset import FeatureDataset, collate
 from ovf_bundle.networks import SliceSequenceNet
 from ovf_bundle.slice_dataset import CountSlicesd, RandSlicesd
-from torch import nn
 
 
 @given(
@@ -51,10 +53,11 @@ def test_no_slices_cannot_be_chosen() -> None:
 
 def scans(shift: float = 0.5) -> Dataset:
     """Two scans of two and three slices, brightened at random."""
+    random = np.random.default_rng(0)
     data = [
-        {"image": torch.rand(3, 2 + n, 4, 4, generator=torch.Generator().manual_seed(n)), "label": [float(n)]}
-        for n in range(2)
-    ]  # fmt: skip
+        {"image": random.random((3, 2 + number, 4, 4), np.float32), "label": [float(number)]}
+        for number in range(2)
+    ]
     return Dataset(data, Compose([RandShiftIntensityd("image", offsets=shift, prob=1.0)]))
 
 
@@ -87,6 +90,17 @@ def test_versions_differ_and_are_drawn_by_torchs_numbers() -> None:
     again = [found[0]["image"] for _ in range(20)]
     assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
     assert len({float(one.sum()) for one in first}) == 4
+
+
+def test_sequences_of_a_batch_are_padded_at_their_end() -> None:
+    """MONAI's own padding takes the first axis for channels, and leaves it as it is."""
+    found = FeatureDataset(scans(), network(), versions=1)
+    batch = collate([found[0], found[1]])
+    assert batch["image"].shape == (2, 3, 6)
+    assert batch["label"].tolist() == [[0.0], [1.0]]
+    assert batch["lengths"].tolist() == [2, 3]
+    torch.testing.assert_close(batch["image"][0, :2], found[0]["image"])
+    assert batch["image"][0, 2].tolist() == [0.0] * 6
 
 
 @pytest.mark.parametrize("change", ["nothing", "weights", "random changes", "damage"])

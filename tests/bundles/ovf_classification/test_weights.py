@@ -4,11 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
+
 from ovf_bundle.aggregators import LstmPooling, MaxPooling, MeanPooling
 from ovf_bundle.common import SettingError
 from ovf_bundle.networks import SliceSequenceNet
 from ovf_bundle.weights import start
-from torch import nn
 
 
 def network(aggregator: nn.Module, encoded: int = 8, seed: int = 0) -> SliceSequenceNet:

@@ -87,7 +87,8 @@ def test_a_screen_folder_says_the_same(
     for row in lost:
         row["reason"] = "no_anchor"
     made_up.write_csv(tmp_path / "results" / "results.csv", [*screened, *lost, failed])
-    found = run(tmp_path / "results", folder / "cohort" / "truth.json", tmp_path / "out")
+    truth = folder / "cohort" / "truth.json"
+    found = run(tmp_path / "results", truth, tmp_path / "out", pictures=False)
     assert found.content["methods"] == ["hu_linear"]
     assert found.content["scans"] == evaluated.content["scans"]
     for table in ("agreement", "intervals", "categories"):
@@ -110,7 +111,7 @@ def test_the_lists_are_the_denominator(
     for name in ("truth.json", "bmd_regression.json"):
         out = tmp_path / name.partition(".")[0]
         found = run(tmp_path / "predictions.csv", folder / "cohort" / name, out, lists=lists,
-                    methods="hu_linear")  # fmt: skip
+                    methods="hu_linear", pictures=False)  # fmt: skip
         counts = found.content["scans"]["all scanners"]
         assert (counts["references"], counts["failed"]) == (scans, scans - 30)
         assert found.content["phantom"]

@@ -152,7 +152,8 @@ def test_a_level_suspected_of_fracture_counts_for_itself_alone(
             row["bmd_high_95_mg_cm3"] += 500
     made_up.write_csv(tmp_path / "results.csv", screened)
     truth = folder / "cohort" / "truth.json"
-    found = run(tmp_path / "results.csv", truth, tmp_path / "out", methods="cnn", lists="test_3")
+    options = {"methods": "cnn", "lists": "test_3", "pictures": False}
+    found = run(tmp_path / "results.csv", truth, tmp_path / "out", **options)
     assert found.number("agreement", "C", "cnn", "L1", "bias")["value"] > 400
     assert found.number("agreement", "C", "cnn", "mean", "bias")["value"] < 20
 
@@ -179,7 +180,7 @@ def test_references_in_k2hpo4_are_converted(
     folder: Path, cohort: dict[str, Any], evaluated: Evaluation, tmp_path: Path
 ) -> None:
     path = made_up.write_json(tmp_path / "list.json", made_up.datalist(cohort, "K2HPO4"))
-    found = run(folder / "predictions.csv", path, tmp_path / "out")
+    found = run(folder / "predictions.csv", path, tmp_path / "out", pictures=False)
     for metric in ("r", "bias", "slope", "mae"):
         key = ("agreement", "all scanners", "cnn", "mean", metric, "value")
         assert found.number(*key) == pytest.approx(evaluated.number(*key))
@@ -198,7 +199,8 @@ def test_one_patient_on_three_scanners_is_one_patient(tmp_path: Path) -> None:
                 truth["cases"][twin] = case | {"case": twin, "scanner": scanner}
     made_up.write_json(tmp_path / "truth.json", truth)
     made_up.write_csv(tmp_path / "predictions.csv", made_up.predicted(truth))
-    found = run(tmp_path / "predictions.csv", tmp_path / "truth.json", tmp_path / "out")
+    said, true = tmp_path / "predictions.csv", tmp_path / "truth.json"
+    found = run(said, true, tmp_path / "out", pictures=False)
     assert found.content["references"]["patients"] == 12
     everyone = found.number("agreement", "all scanners", "cnn", "mean")
     assert everyone["bias"]["n"] == 36

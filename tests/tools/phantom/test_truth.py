@@ -126,7 +126,7 @@ def test_the_central_slab_reads_the_density_that_was_drawn(monkeypatch, seed):
 
 def profile(seed, level):
     """How mineral is spread in a drawn core: ends / middle, back / front, SD / mean."""
-    mineral, _, core, _ = drawn_mineral(seed, level)
+    mineral, _, core, _ = drawn_mineral(seed, level, 1.0)
 
     def share(axis):
         """Place of each voxel between the core's two ends of its own line along an axis."""
@@ -208,6 +208,17 @@ def test_reading_depends_on_marrow_fat_as_published():
         assert mass == pytest.approx(100.0, abs=1.5)
 
 
+def levels_of(**scan):
+    """Truth of the levels that a scan of one patient shows, whole or not."""
+    known = case.simulate(scene.quick(**scan), 5, 0).truth["levels"]
+    return {name: {**level, "complete": None} for name, level in known.items()}
+
+
+@pytest.fixture(scope="module")
+def plain():
+    return levels_of()
+
+
 @pytest.mark.parametrize(
     "scan",
     [
@@ -217,15 +228,9 @@ def test_reading_depends_on_marrow_fat_as_published():
     ],
     ids=["thick, turned", "tilted, noisy, 100 kV", "another field"],
 )
-def test_truth_does_not_depend_on_the_scan(scan):
+def test_truth_does_not_depend_on_the_scan(plain, scan):
     """Two scans of one patient give every level that both show the same numbers."""
-
-    def levels(**settings):
-        known = case.simulate(scene.quick(**settings), 5, 0).truth["levels"]
-        return {name: {**level, "complete": None} for name, level in known.items()}
-
-    plain = levels()
-    other = levels(**scan)
+    other = levels_of(**scan)
     shared = plain.keys() & other.keys()
     assert {"T12", "L1", "L2", "L3", "L4", "L5"} <= shared
     assert {name: plain[name] for name in shared} == {name: other[name] for name in shared}

@@ -75,7 +75,7 @@ BEST = series("best")
     ],
 )
 def test_each_rule_tells_two_series_apart(other, why):
-    expected = [(other, f"left out: best of the same study is used, as {why}")]
+    expected = [(other, BEST, why)]
     assert choosing.rank([other, BEST]) == choosing.rank([BEST, other]) == expected
 
 
@@ -83,7 +83,7 @@ def test_rules_before_others_win():
     """Thin but enhanced goes behind thick without contrast medium."""
     enhanced = series("enhanced", Header(120.0, "B30f", "applied", False, 0.6))
     thick = series("thick", Header(100.0, "B70f", "none", False, 5.0))
-    assert [one.case.name for one, _ in choosing.rank([enhanced, thick])] == ["enhanced"]
+    assert [one.case.name for one, *_ in choosing.rank([enhanced, thick])] == ["enhanced"]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,8 @@ def test_only_one_place_of_one_patient_is_compared(tmp_path, tags):
     study = {"StudyInstanceUID": "1.9.1", "FrameOfReferenceUID": "1.9.2"}
     write_series(tmp_path / "a", body(), "1.2.1", **study)
     write_series(tmp_path / "b", body(), "1.2.2", **study | tags)
-    assert [case.left_out for case in scan.find(tmp_path, tmp_path / "out")] == [None, None]
+    cases = choosing.choose(scan.find(tmp_path, tmp_path / "out"))
+    assert [case.left_out for case in cases] == [None, None]
 
 
 def test_a_series_with_a_missing_slice_goes_before_none(tmp_path):
@@ -184,7 +185,8 @@ def test_a_series_with_a_missing_slice_goes_before_none(tmp_path):
     study = {"StudyInstanceUID": "1.9.1"}
     write_series(tmp_path / "thin", body(9), "1.2.1", SliceThickness=1.0, **study)[4].unlink()
     write_series(tmp_path / "thick", body(9), "1.2.2", SliceThickness=5.0, **study)
-    assert [case.left_out for case in scan.find(tmp_path, tmp_path / "out")] == [None, None]
+    cases = choosing.choose(scan.find(tmp_path, tmp_path / "out"))
+    assert [case.left_out for case in cases] == [None, None]
 
 
 def test_odd_values_of_a_header_are_not_quoted(tmp_path, caplog):
@@ -194,7 +196,7 @@ def test_odd_values_of_a_header_are_not_quoted(tmp_path, caplog):
     path.write_bytes(content.replace(b"UI\x06\x001.2.3", b"UI\x46\x001.2.3"))
     with warnings.catch_warnings(record=True) as said, caplog.at_level(logging.DEBUG, "pydicom"):
         warnings.simplefilter("always")
-        (found,) = scan.find(tmp_path, tmp_path / "out")
+        (found,) = choosing.choose(scan.find(tmp_path, tmp_path / "out"))
         with pytest.raises(ValueError, match="; "):
             scan.read(found)
     assert not said
@@ -208,3 +210,82 @@ def test_a_tilted_gantry_keeps_its_range(tmp_path):
     assert found.axial
     np.testing.assert_allclose(found.range_mm, (10.0 - 2.0, 26.0 + 2.0))
     assert pydicom.dcmread(paths[0]).SliceThickness == 4
+
+
+# ---- a chosen series that fails ----
+
+
+def write_three(folder):
+    """Three reconstructions of one scan, the thinner the better, each of other pixels."""
+    for number, thickness in enumerate((1.0, 3.0, 5.0), start=1):
+        write_series(
+            folder / f"{thickness:.0f} mm", body(9) + number, f"1.2.{number}",
+            SliceThickness=thickness, StudyInstanceUID="1.9.1",
+        )  # fmt: skip
+
+
+def cut_off(series):
+    """Take bytes of a slice's pixels, which no header shows."""
+    path = sorted(series.iterdir())[4]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-20])
+    return path, whole
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        pytest.param({}, id="whole"),
+        pytest.param({"num_parts": 2, "part_id": 0}, id="in parts"),
+    ],
+)
+def test_where_the_chosen_series_fails_the_next_is_measured(words, tmp_path, measured, capsys):
+    """Symptom: one slice of a study was cut off, and none of its three series gave a result."""
+    study, out = tmp_path / "study", tmp_path / "out"
+    write_three(study)
+    cut_off(study / "1 mm")
+    path, whole = cut_off(study / "3 mm")
+    names = {place.name: scan.find(place, out)[0].name for place in study.iterdir()}
+    screen(str(study), out, **words)
+    found = entries(out)
+    assert found["1 mm"] == found["3 mm"] == ("failed", found["1 mm"][1])
+    assert found["1 mm"][1].startswith("its pixels are missing or cut off")
+    assert found["5 mm"] == ("done", None)
+    said = capsys.readouterr().err
+    assert f"{names['3 mm']} is measured in place of {names['1 mm']}, which failed" in said
+    assert f"{names['5 mm']} is measured in place of {names['3 mm']}, which failed" in said
+    screen(str(study), out, **words)  # what failed is tried again, what stands in is finished
+    assert entries(out) == found
+    path.write_bytes(whole)
+    screen(str(study), out, **words)
+    reason = f"left out: {names['3 mm']} of the same study is used, as its slices are thinner"
+    assert entries(out)["3 mm"] == ("done", None)
+    assert entries(out)["5 mm"] == ("refused", reason)
+
+
+def test_only_what_failed_is_chosen_anew(tmp_path):
+    """A scout fails in nearly every study: its headers are not read twice for that."""
+    write_study(tmp_path)
+    cases = choosing.choose(scan.find(tmp_path, tmp_path / "out"))
+    used = {case.better for case in cases} - {None}
+    others = {case.name for case in cases if case.better is None} - used
+    assert len(used) == 1
+    assert len(others) == 2
+    assert choosing.choose_again(cases, others) == cases
+    again = choosing.choose_again(cases, others | used)
+    assert {case.better for case in again} - {None} == {
+        scan.find(tmp_path / "thick", "out")[0].name
+    }
+
+
+def test_the_reason_names_the_folder_that_the_used_series_has(tmp_path, measured):
+    """Symptom: of a copy of a study screened before, it named the first one's folder."""
+    out = tmp_path / "out"
+    for place in ("first", "copy"):
+        write_study(tmp_path / place)
+        screen(str(tmp_path / place), out)
+    content = json.loads((out / "run.json").read_text(encoding="utf-8"))
+    used = {one["case"] for one in content["cases"] if one["status"] == "done"}
+    said = {one["reason"].split()[2] for one in content["cases"] if one["status"] == "refused"}
+    assert len(used) == 2
+    assert said == used

@@ -176,6 +176,7 @@ def test_bad_inputs_are_told_and_stop_nothing(ct, tmp_path, capsys):
     [
         pytest.param(["missing.nii.gz", "out"], "does not exist", id="no input"),
         pytest.param(["{ct}", "{ct}"], "names a file", id="OUT is a file"),
+        pytest.param(["{ct}", ""], "--out is empty", id="OUT is empty"),
         pytest.param(["{ct}", "out", "--kvp", "12000"], "in kV, such as 120", id="kvp"),
         pytest.param(["{ct}", "out", "--kvpp", "120"], "did you mean '--kvp'", id="misspelt"),
     ],

@@ -54,7 +54,10 @@ def test_a_good_scan_has_no_remarks():
 @pytest.mark.parametrize(
     ("change", "code"),
     [
+        ({"reasons": ("level_not_found",)}, "level_not_found"),
         ({"reasons": ("touches_border",)}, "touches_border"),
+        ({"reasons": ("chain_broken",)}, "chain_broken"),
+        ({"reasons": ("no_anchor",)}, "no_anchor"),
         ({"metal": True}, "metal_or_cement"),
         ({"patch_problem": "patch_outside_body"}, "patch_outside_body"),
         ({"patch_problem": "no_axial_data"}, "no_axial_data"),
@@ -72,8 +75,10 @@ def test_what_refuses_a_level_refuses_no_other(change, code):
     ("change", "code"),
     [
         ({"standard_error_hu": 5.1}, "noisy"),
-        ({"core_hu": 151.0}, "heterogeneous"),
-        ({"trabecular_hu": 105.0}, "heterogeneous"),
+        ({"core_hu": 150.0}, "heterogeneous"),  # 15.04 mg/cm³ at 1.33 HU each
+        ({"trabecular_hu": 110.0}, "heterogeneous"),
+        ({"readings_apart_mg_cm3": 15.1}, "heterogeneous"),
+        ({"readings_apart_mg_cm3": -15.1}, "heterogeneous"),
     ],
 )
 def test_what_makes_a_level_less_sure_warns(change, code):
@@ -86,10 +91,14 @@ def test_what_makes_a_level_less_sure_warns(change, code):
     [
         {"standard_error_hu": 5.0},
         {"standard_error_hu": None},
-        {"core_hu": 149.0},
+        {"core_hu": 149.9},  # 14.96 mg/cm³
+        {"trabecular_hu": 110.1},
+        {"readings_apart_mg_cm3": 15.0},
+        {"readings_apart_mg_cm3": -15.0},
         {"core_hu": None, "trabecular_hu": None},
         {"height_loss": None},
         {"height_loss": {"anterior": 0.199, "middle": 0.0, "posterior": 0.0}},
+        {"height_loss": {"anterior": 0.0, "middle": 0.199, "posterior": 0.199}},
     ],
 )
 def test_limits_themselves_are_allowed_and_the_unknown_is_no_finding(change):
@@ -110,8 +119,8 @@ def test_a_fractured_level_is_measured_and_left_out_of_the_mean(place, calibrati
 @pytest.mark.parametrize(
     ("change", "code"),
     [
-        ({"kvp": 70.0}, "kvp_out_of_range"),
-        ({"kvp": 150.0}, "kvp_out_of_range"),
+        ({"kvp": 79.9}, "kvp_out_of_range"),
+        ({"kvp": 140.1}, "kvp_out_of_range"),
         ({"beam_problem": True}, "kvp_out_of_range"),
         ({"beam_problem": True, "kvp": None}, "kvp_out_of_range"),
         ({"wrong_voltage": True}, "kvp_out_of_range"),
@@ -141,7 +150,8 @@ def test_what_refuses_a_scan_refuses_every_level(change, code, calibration):
         ({"kvp": 80.0}, ["kvp_not_120"]),
         ({"kvp": 140.0}, ["kvp_not_120"]),
         ({"thickness_mm": 5.0}, []),
-        ({"thickness_mm": 6.0}, ["thick"]),
+        ({"thickness_mm": 5.1}, ["thick"]),
+        ({"thickness_mm": 8.0}, ["thick"]),
         ({"aorta_hu": 80.0}, []),
         ({"aorta_hu": None, "contrast": "unknown"}, []),
     ],
@@ -160,7 +170,7 @@ def test_a_series_of_two_voltages_does_not_ask_for_one():
 
 
 @pytest.mark.parametrize(
-    "change", [{"aorta_hu": 81.0}, {"contrast": "applied"}, {"aorta_hu": 150.0, "contrast": "none"}]
+    "change", [{"aorta_hu": 80.1}, {"contrast": "applied"}, {"aorta_hu": 150.0, "contrast": "none"}]
 )
 def test_enhanced_scans_keep_their_hu_and_lose_their_density(change, calibration):
     judgement = judge(replace(SCAN, **change))
@@ -237,6 +247,12 @@ def test_one_level_has_a_number_but_no_category(calibration):
     assert block["mean_bmd_mg_cm3"] == pytest.approx(98)
     assert block["levels_used"] == ["L3"]
     assert block["category"] is block["borderline"] is None
+
+
+def test_two_levels_have_a_category(calibration):
+    gone = replace(LEVEL, reasons=("no_anchor",))
+    block = patient(judge(L1=gone, L2=gone), calibration)
+    assert (block["levels_used"], block["category"]) == (["L3", "L4"], "osteopenia")
 
 
 def test_only_fractured_levels_have_no_mean(calibration):

@@ -138,7 +138,10 @@ def test_other_words_are_an_agent(agent):
         ),
         pytest.param({"ContrastBolusVolume": "0"}, "unknown", id="volume 0 alone"),
         pytest.param({"ContrastBolusTotalDose": "60"}, "applied", id="dose"),
+        pytest.param({"ContrastFlowRate": ["3", "0"]}, "applied", id="flow"),
+        pytest.param({"ContrastFlowRate": "0"}, "unknown", id="no flow"),
         pytest.param({"ContrastBolusStartTime": "101530"}, "applied", id="time"),
+        pytest.param({"ContrastBolusStopTime": "101530"}, "applied", id="end"),
         pytest.param({"ContrastBolusStartTime": "000000"}, "unknown", id="time of zeros"),
         pytest.param({"ContrastBolusAgent": "unknown"}, "unknown", id="unknown"),
     ],
@@ -193,10 +196,11 @@ def test_a_malformed_number_is_not_known(tmp_path):
     assert read([path]) == Header(thickness_mm=4.5)
 
 
-def scan_of(header: Header, interval_mm: float) -> Scan:
-    grid = np.diag([1.0, 1.0, interval_mm, 1.0])
+def judge_thickness(header: Header, grid: np.ndarray) -> gate.Judgement:
     image = MetaTensor(np.zeros((1, 4, 4, 4), np.int16), affine=grid)
-    return Scan(Case("ct", "dicom", (Path("a.dcm"),)), image, header)
+    scan = Scan(Case("ct", "dicom", (Path("a.dcm"),)), image, header)
+    found = SimpleNamespace(aorta=SimpleNamespace(hu_median=None))
+    return gate.judge(assemble._scan_facts(scan, found, Settings(), 120.0), {})
 
 
 @pytest.mark.parametrize(
@@ -205,11 +209,27 @@ def scan_of(header: Header, interval_mm: float) -> Scan:
 )
 def test_overlapping_thick_slices_are_thick(thickness_mm, interval_mm, expected):
     """Symptom: slices of 10 mm every 2 mm were measured without a word."""
-    found = SimpleNamespace(aorta=SimpleNamespace(hu_median=None), scale_problem=None)
-    scan = scan_of(Header(120.0, thickness_mm=thickness_mm), interval_mm)
-    judged = gate.judge(assemble._scan_facts(scan, found, Settings(), 120.0), {})
+    grid = np.diag([1.0, 1.0, interval_mm, 1.0])
+    judged = judge_thickness(Header(120.0, thickness_mm=thickness_mm), grid)
     assert ("thick" in judged.reasons) == (expected == "reasons")
     assert ("thick" in judged.warnings) == (expected != "")
+
+
+@pytest.mark.parametrize(
+    ("interval_mm", "tilt_mm", "warned"),
+    [
+        pytest.param(5.0, 0.0, False, id="5 mm"),
+        pytest.param(5.0 + 1e-6, 0.0, False, id="rounded places"),
+        pytest.param(5.0, 2.0, False, id="tilted gantry"),
+        pytest.param(5.1, 0.0, True, id="thick"),
+    ],
+)
+def test_slices_of_5_mm_are_not_thick(interval_mm, tilt_mm, warned):
+    """Symptom: an oblique scan of 5 mm slices was warned of, 6e-15 mm over the limit."""
+    grid = np.diag([1.0, 1.0, interval_mm, 1.0])
+    grid[1, 2] = tilt_mm
+    judged = judge_thickness(Header(120.0, thickness_mm=5.0), grid)
+    assert ("thick" in judged.warnings) == warned
 
 
 @pytest.mark.realdata

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from tests.tools.screen.scene import NAMES, STEP_MM, grid, image, instances, places, real_bodies
 from tools.screen import bodies, metal
 
-ON = grid(spacing=(1.5, 1.5, 2.0))
+EDGES_MM = (1.5, 1.5, 2.0)
+ON = grid(spacing=EDGES_MM)
 BODIES = bodies.points_mm(instances(ON), ON.affine, NAMES)
 
 
@@ -115,6 +117,47 @@ def test_sharp_cortex_is_no_cement():
 
 def test_without_bodies_nothing_is_judged():
     assert metal.measure(image(ON), ON.affine, {}) == {}
+
+
+@pytest.fixture(scope="module")
+def scene():
+    """The drawn scan, where its voxels lie, and how far from L2 each is, mm."""
+    outside = instances(ON) != 1 + NAMES.index("L2")
+    return image(ON), places(ON), ndimage.distance_transform_edt(outside, EDGES_MM)
+
+
+def voxels(centres, away, count, at_mm, away_mm=(0.0, 99.0)):
+    """The voxels nearest to a place whose distance from L2 lies between two, mm; 4.5 mm³ each."""
+    off = np.linalg.norm(centres - at_mm, axis=-1)
+    off[(away < away_mm[0]) | (away > away_mm[1])] = np.inf
+    return off <= np.partition(off, count - 1, axis=None)[count - 1]
+
+
+#: Off the grid's planes of symmetry, so that no two voxels are equally far.
+BEFORE = [0.11, 30.07, height("L2") + 0.23]
+INSIDE = [0.11, 0.07, height("L2") + 0.23]
+
+
+@pytest.mark.parametrize(
+    ("asked", "hu", "refused"),
+    [
+        pytest.param((12, BEFORE), 2001.0, True, id="54 mm³ of metal"),
+        pytest.param((11, BEFORE), 2001.0, False, id="49.5 mm³"),
+        pytest.param((12, BEFORE), 2000.0, False, id="2000 HU"),
+        pytest.param((12, BEFORE, (28.0, 30.0)), 2001.0, True, id="30 mm away"),
+        pytest.param((12, BEFORE, (30.0, 32.0)), 2001.0, False, id="farther"),
+        pytest.param((45, INSIDE), 601.0, True, id="202 mm³ of cement"),
+        pytest.param((44, INSIDE), 601.0, False, id="198 mm³"),
+        pytest.param((45, INSIDE), 600.0, False, id="600 HU"),
+        pytest.param((60, [0.11, 0.07, height("L2") + 12.0]), 601.0, False, id="an endplate"),
+    ],
+)
+def test_limits_of_metal_and_cement(asked, hu, refused, scene):
+    scan, centres, away = scene
+    mask = voxels(centres, away, *asked)
+    assert mask.sum() == asked[0]
+    dense = metal.found(np.where(mask, hu, scan), ON.affine, BODIES)
+    assert dense == ({"L2"} if refused else frozenset())
 
 
 @pytest.mark.realdata

@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from tools.screen import scale
+from tools.screen import scale, scan
+from tools.volumes import save_nifti
 
 AFFINE = np.diag([2.0, 2.0, 4.0, 1.0])
 
@@ -21,18 +22,23 @@ def trunk(air=-1000.0, noise=12.0, lungs=False):
     return (hu + np.random.default_rng(0).normal(0, noise, hu.shape)).astype(np.int16)
 
 
-@pytest.mark.parametrize("air", [-1024.0, -1000.0, -978.0])
+def said_hu(problem):
+    """The reading of air that a problem names."""
+    assert problem is not None
+    return float(re.search(r"reads (-\d+) HU", problem)[1])
+
+
+@pytest.mark.parametrize("air", [-1027.0, -1000.0, -973.0])
 def test_air_is_read(air):
     hu = trunk(air)
     assert scale.air_hu(hu, AFFINE) == pytest.approx(air, abs=2)
     assert scale.problem(hu, AFFINE) is None
 
 
-@pytest.mark.parametrize("air", [-1100.0, -1040.0, -960.0, -800.0])
+@pytest.mark.parametrize("air", [-1100.0, -1033.0, -967.0, -800.0])
 def test_wrong_air_is_named(air):
     found = scale.problem(trunk(air), AFFINE)
-    assert found is not None
-    assert float(re.search(r"reads (-\d+) HU", found)[1]) == pytest.approx(air, abs=2)
+    assert said_hu(found) == pytest.approx(air, abs=2)
 
 
 def test_any_orientation():
@@ -45,6 +51,36 @@ def test_any_orientation():
 def test_volume_without_its_intercept():
     assert "fat" in scale.problem(trunk() + 1024, AFFINE)
     assert "fat" in scale.problem((trunk().astype(float) + 1000) / 2000, AFFINE)
+
+
+@pytest.mark.parametrize(
+    ("slope", "intercept", "air"),
+    [
+        pytest.param(1.0, 0.0, None, id="HU"),
+        pytest.param(1.0, -28.0, None, id="28 HU low"),
+        pytest.param(1.0, -50.0, -1050.0, id="50 HU low"),
+        pytest.param(2.0, 0.0, -2000.0, id="doubled"),
+    ],
+)
+def test_a_scale_that_is_too_low_is_seen_though_values_are_cut_off(slope, intercept, air, tmp_path):
+    """Symptom: cut off at -1024, air of any scale that was too low read right, and doubled HU
+    gave a density."""
+    save_nifti(tmp_path / "ct.nii.gz", trunk() * slope + intercept, AFFINE)
+    read = scan.read(*scan.find(tmp_path / "ct.nii.gz", tmp_path / "out"))
+    assert read.hu.min() >= -1024
+    if air is None:
+        assert read.scale_problem is None
+    else:
+        assert said_hu(read.scale_problem) == pytest.approx(air, abs=10)
+
+
+def test_the_rim_of_padding_is_no_air():
+    """Resampling blends padding with air; a tenth of the dark region, it would be its darkest."""
+    hu = trunk(lungs=True)
+    hu[:16, :, :20] = np.linspace(-3024, -1100, 16)[:, None, None]
+    hu[:16, :, 20:] = -3024
+    assert scale.air_hu(hu, AFFINE) == pytest.approx(-1000, abs=2)
+    assert scale.problem(hu, AFFINE) is None
 
 
 @pytest.mark.parametrize("filling", [-3024, -2000, -1024])

@@ -9,6 +9,7 @@ import pytest
 from tests.tools.screen.runs import entries, run, table
 from tools.files import exclusive
 from tools.screen import shards, summary
+from tools.screen.scan import Case
 from tools.screen.shards import Part
 
 pytestmark = pytest.mark.usefixtures("measured")
@@ -16,9 +17,9 @@ pytestmark = pytest.mark.usefixtures("measured")
 
 @pytest.mark.parametrize("of", [1, 2, 3, 7])
 def test_every_case_is_in_one_part(of):
-    cases = [f"c{number}" for number in range(5)]
-    picked = [case for number in range(of) for case in Part(number, of).pick(cases)]
-    assert sorted(picked) == cases
+    cases = [Case(f"c{number}", "nifti", ()) for number in range(5)]
+    picked = [case.name for number in range(of) for case in Part(number, of).pick(cases)]
+    assert sorted(picked) == [case.name for case in cases]
 
 
 def test_parts_end_like_one_run(make, tmp_path):
@@ -117,6 +118,7 @@ def test_runs_that_would_write_the_same_cases_are_kept_out(
         pytest.param(["--num_parts=0", "--part_id=0"], "no part 0 of 0", id="none"),
         pytest.param(["--workers=0"], "at least 1, not 0", id="no workers"),
         pytest.param(["--submit=slurm", "--part_id=0"], "starts every part", id="submit a part"),
+        pytest.param(["--submit=slurm", "--num_parts=0"], "at least 1", id="submit no part"),
         pytest.param(["--submit=pbs"], "one of slurm", id="other scheduler"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -55,9 +57,13 @@ def test_a_cohort_has_the_ages_sexes_and_classes_of_the_table(name):
     assert np.corrcoef(ages, densities)[0, 1] < -0.35
 
 
+@cache
+def standard():
+    return recipe.load("standard")["population"]
+
+
 def test_mode_age_moves_nothing():
-    population = recipe.load("standard")["population"]
-    assert spread(123.4, population) == 123.4
+    assert spread(123.4, standard()) == 123.4
 
 
 @given(
@@ -66,6 +72,6 @@ def test_mode_age_moves_nothing():
     st.floats(0.01, 100),
 )
 def test_who_is_denser_stays_denser(shares, density, more):
-    population = recipe.load("standard")["population"]
-    population["density"] = {"mode": "shares", "shares": dict(zip(CLASSES, shares, strict=True))}
+    given_shares = dict(zip(CLASSES, shares, strict=True))
+    population = standard() | {"density": {"mode": "shares", "shares": given_shares}}
     assert spread(density, population) <= spread(density + more, population)

@@ -65,9 +65,9 @@ def test_iodine_raises_by_what_was_asked_and_by_more_at_a_lower_voltage(rise):
 
 
 def test_the_image_shows_the_phase_and_the_truth_keeps_the_density():
+    scan = {"field": "bodies", "noise_scale": [0, 0], "tilt_deg": 0.0}  # with the aorta's middle
     plain, shown = (
-        case.simulate(scene.quick(contrast=[phase], noise_scale=[0, 0], tilt_deg=0.0), 2, 1)
-        for phase in ("none", "portal")
+        case.simulate(scene.quick(**scan, contrast=[phase]), 2, 1) for phase in ("none", "portal")
     )
     assert plain.truth["levels"] == shown.truth["levels"]
     assert plain.truth["scan"]["contrast"]["phase"] == "none"

@@ -29,7 +29,8 @@ def test_fat_fills_its_range_whatever_the_density():
     assert 0.63 < fat.max() <= 0.7
     # Three standard errors; by age the correlation is about -0.7.
     assert abs(np.corrcoef(fat, density)[0, 1]) < 3 / np.sqrt(PATIENTS)
-    usual = [case._patient(scene.quick(), 3, number, "A") for number in range(PATIENTS)]
+    plain = scene.quick()
+    usual = [case._patient(plain, 3, number, "A") for number in range(PATIENTS)]
     assert np.corrcoef([p.bones["L2"].fat for p in usual], density)[0, 1] < -0.4
 
 

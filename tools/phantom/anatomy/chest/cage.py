@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from tools.phantom.anatomy.bones import rods
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.chest.places import Places, smooth
+from tools.phantom.anatomy.chest.profile import Profile
 from tools.phantom.anatomy.ribs import Rib
 from tools.phantom.anatomy.spine import Spine
 from tools.phantom.anatomy.vertebra import Part
@@ -125,8 +127,12 @@ def _course(spine: Spine, trunk: ChestTrunk, number: int, side: int, tip: float)
     angles = np.linspace(start, np.radians(ENDS_DEG[number]), 120)
     # Height falls with the way along the rib, of which the angle is a good enough measure here.
     z = neck[2] + (tip - neck[2]) * ((angles - start) / (angles[-1] - start)) ** 1.1
+    edges = zip(*(part.along(z) for part in _edges(trunk)), strict=True)
     arc = np.stack(
-        [_on_cage(trunk, angle, float(h), side) for angle, h in zip(angles, z, strict=True)]
+        [
+            _within(trunk, edge, angle, float(h), side, INSET_MM)
+            for edge, angle, h in zip(edges, angles, z, strict=True)
+        ]
     )
     run = np.concatenate([[0], np.cumsum(np.linalg.norm(np.diff(arc, axis=0), axis=1))])
     steps = np.linspace(0, run[-1], POINTS)
@@ -134,12 +140,17 @@ def _course(spine: Spine, trunk: ChestTrunk, number: int, side: int, tip: float)
     return np.concatenate([[head, neck], even])
 
 
-def _on_cage(
-    trunk: ChestTrunk, angle: float, z: float, side: int, inset: float = INSET_MM
+def _edges(trunk: ChestTrunk) -> tuple[Profile, Profile, Profile]:
+    """The cage's back, front and half width along z."""
+    return trunk.cage_back, trunk.cage_front, trunk.cage_half
+
+
+def _within(
+    trunk: ChestTrunk, edges: Sequence[float], angle: float, z: float, side: int, inset: float
 ) -> np.ndarray:
-    """A place on the cage, 0 degrees behind, RAS+ mm; `angle` in radians."""
-    back, front = trunk.cage_back.at(z) + inset, trunk.cage_front.at(z) - inset
-    wide, deep, power = trunk.cage_half.at(z) - inset, (front - back) / 2, 2 / trunk.squareness
+    """A place on the cage, 0 degrees behind, RAS+ mm; `edges` at z, `angle` in radians."""
+    back, front = edges[0] + inset, edges[1] - inset
+    wide, deep, power = edges[2] - inset, (front - back) / 2, 2 / trunk.squareness
     across, ahead = np.sin(angle), -np.cos(angle)
     return vec(
         trunk.lean + side * wide * abs(across) ** power,
@@ -160,7 +171,8 @@ def on_cage(
         side: +1 right.
         outside_mm: Distance from the cage's outside.
     """
-    return _on_cage(trunk, np.radians(angle_deg), z, side, -outside_mm)
+    edges = [part.at(z) for part in _edges(trunk)]
+    return _within(trunk, edges, np.radians(angle_deg), z, side, -outside_mm)
 
 
 def _sternum(places: Places) -> list[Part]:
