@@ -73,12 +73,17 @@ class Settings:
         known = given is not None and not hasattr(given, "reading")
         return density.PLAIN if known else density.INTERNAL
 
-    def fractures(self) -> bundles.Bundle:
+    def fractures(self) -> bundles.Bundle | None:
         """The fracture bundle, initialised once in each process.
 
+        Returns:
+            None where the bundle has no weights.
+
         Raises:
-            ValueError: If its weights are missing or damaged.
+            ValueError: If its weights are damaged.
         """
+        if not (bundles.FOLDER / fractures.NAME / bundles.WEIGHTS).is_file():
+            return None
         return fractures.load(self.device)
 
     def density(self) -> bundles.Bundle | None:
