@@ -66,7 +66,7 @@ class BodiesOnSlicesd(MapTransform):
         """Make the map of codes."""
         changed = dict(data)
         key = self.keys[0]
-        file = nib.load(changed[key])
+        file: Any = nib.load(changed[key])
         labels, affine = np.asarray(file.dataobj), np.asarray(file.affine)
         places = np.asarray(changed[self.places_key])
         slices, pixels = changed[self.image_key].shape[1], changed[self.image_key].shape[-1]
@@ -165,9 +165,12 @@ class EvidenceLoss(nn.Module):
     Args:
         cells: Weight of the cells' loss.
         broken: How much more a cell's being broken counts than its being body, since few are.
+        positive: How much more a broken cell counts than a sound one, for the same reason.
 
     Shapes: logits and truth [B, 1 + 2 h w] -> [].
     """
+
+    positive: torch.Tensor
 
     def __init__(self, cells: float = 1.0, broken: float = 4.0, positive: float = 3.0) -> None:
         super().__init__()

@@ -45,13 +45,17 @@ class SequenceHead(nn.Module):
 
     def forward(self, encoded: torch.Tensor, lengths: torch.Tensor | None = None) -> torch.Tensor:
         """Aggregate slices; those from a CT's `lengths` on are padding."""
-        valid = valid_slices(encoded.shape[0], encoded.shape[1], lengths, encoded.device)
-        # Padding must not reach the batch norm.
-        kept: torch.Tensor = self.reduce(encoded[valid])
-        features = torch.zeros(
-            encoded.shape[0], encoded.shape[1], kept.shape[1], dtype=kept.dtype, device=kept.device
-        )
-        features[valid] = kept
+        batch, count = encoded.shape[0], encoded.shape[1]
+        valid = valid_slices(batch, count, lengths, encoded.device)
+        if lengths is None:  # also how it is exported: no shape depends on values
+            kept: torch.Tensor = self.reduce(encoded.flatten(0, 1))
+            features = kept.view(batch, count, kept.shape[1])
+        else:  # padding must not reach the batch norm
+            kept = self.reduce(encoded[valid])
+            features = torch.zeros(
+                batch, count, kept.shape[1], dtype=kept.dtype, device=kept.device
+            )
+            features[valid] = kept
         logits = self.slice_out(features).squeeze(2)
         pooled: torch.Tensor = self.aggregator(features, logits, valid)
         return pooled
@@ -70,6 +74,8 @@ class SliceSequenceNet(nn.Module):
     Shapes: image [B, C, S, H, W], 0 to 1, slices right to left; lengths [B], the number of slices
     of each CT, or None where there is no padding -> [B, 1], a logit.
     """
+
+    mean_image: torch.Tensor
 
     def __init__(
         self,

@@ -22,8 +22,8 @@ PATIENT_AXES = np.array([[-1.0, 0.0, 0.0], [0.0, 0.0, -1.0], [0.0, -1.0, 0.0]])
 #: Parts of a long scan share this much, mm: a thoracolumbar body with both its neighbours and discs
 #: (3 x 35 mm) is whole in one of them.
 OVERLAP_MM = 105.0
-#: A picture shows at least this much, mm: a cropped scan is padded, not blown up to bodies of a size
-#: that no network has seen. Lumbar spines are scanned with fields from here on.
+#: A picture shows at least this much, mm: a cropped scan is padded, not blown up to bodies of a
+#: size that no network has seen. Lumbar spines are scanned with fields from here on.
 LEAST_PICTURE_MM = 250.0
 #: Less of the spine shows no body between its neighbours, mm; nor does less depth show one at all.
 LEAST_FIELD_MM = 60.0
