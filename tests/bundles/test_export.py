@@ -76,6 +76,7 @@ def test_onnx_takes_what_the_network_takes(
     network: torch.nn.Module, weights: str, bundle: Path, entry: Entry, tmp_path: Path
 ) -> None:
     exported = tmp_path / "model.onnx"
+    _, answer = answers(network, entry.export_shapes[1])
     onnx_export(
         "network_def",
         filepath=str(exported),
@@ -85,7 +86,10 @@ def test_onnx_takes_what_the_network_takes(
         converter_kwargs={
             "input_names": ["image"],
             "output_names": ["pred"],
-            "dynamic_axes": {"image": dict(entry.export_axes), "pred": dict(entry.export_axes)},
+            "dynamic_axes": {
+                "image": dict(entry.export_axes),
+                "pred": {k: v for k, v in entry.export_axes.items() if k < answer.ndim},
+            },
             "verify": True,
             "use_ort": True,
             "atol": 1e-4,  # MONAI's own bound is relative alone, which fails next to zero

@@ -174,7 +174,10 @@ def _density_record(truth: Truth) -> dict[str, Any]:
 
 
 def _fracture_record(truth: Truth) -> dict[str, Any]:
-    """Return a scan's record for ``ovf_classification``."""
+    """Return a scan's record for ``ovf_classification``.
+
+    Beyond its label, a training may learn from the label map of bodies and the ids of broken ones.
+    """
     return {
         "image": _image_path(truth),
         "label": int(truth["fractured"]),
@@ -182,6 +185,10 @@ def _fracture_record(truth: Truth) -> dict[str, Any]:
         "scanner": truth["scanner"],
         "age": truth["age"],
         "sex": truth["sex"],
+        "bodies": volume_path("labels", truth["case"]),
+        "broken_ids": [
+            LABEL_IDS[level] for level, body in truth["levels"].items() if body.get("fracture")
+        ],
     }
 
 

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 
 from tools.phantom.anatomy.chest.outline import ChestTrunk
 from tools.phantom.anatomy.patient import Patient
+from tools.phantom.anatomy.spine import Spine
 from tools.phantom.imaging.vendor import NO_ERRORS, Vendor
 from tools.phantom.recipe_rules import CHEST_FIELDS
 from tools.phantom.truth import rim_points
@@ -29,6 +30,8 @@ BODIES_SIDE_MM, BODIES_FRONT_MM, BODIES_END_MM = 24.0, 36.0, 12.0
 #: Room about them in the field `vertebrae`, for kernel and slice profile alone, mm (design).
 VERTEBRAE_ROOM_MM = 12.0
 MEASURED = ("L1", "L2", "L3", "L4")
+#: Fields whose ends `trunk_slab` takes, one for each patient.
+TRUNK_SLABS = ("abdomen", "abdomen", "thoracolumbar", "chest", "chest_abdomen_pelvis")
 #: Levels that a label map of the spine alone shows above the sacrum, and the margin about them, mm.
 SPINE_LEVELS = ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
 BODY_MARGIN_MM = 5.0
@@ -47,7 +50,8 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
             `vertebrae` (a box that just holds the bodies L1 to L4); or one of `CHEST_FIELDS`, all
             of whole width: `chest` (above the lungs' apices to L1 or L2), `chest_abdomen_pelvis`
             (to below the symphysis), `thoracolumbar` (T4-T7 to the sacrum), `abdomen_upper` (domes
-            to L3 or L4), `pelvis` (L3-L5 to below the symphysis).
+            to L3 or L4), `pelvis` (L3-L5 to below the symphysis); or `trunk_slab` (35 mm to each
+            side of the spine, as long as one of `TRUNK_SLABS`).
         rng: Stream of the scan, for where exactly the field ends.
 
     Raises:
@@ -60,13 +64,15 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
     low = [trunk.lean - side - AIR_MM, trunk.back - TABLE_MM, 0.0]
     high = [trunk.lean + side + AIR_MM, front + AIR_MM, 0.0]
     symphysis = float(patient.pelvis.symphysis[2])
+    if field == "trunk_slab":
+        low[0], high[0] = _slab_sides(spine)
+        field = str(rng.choice(TRUNK_SLABS))
     if field == "abdomen":
         low[2], high[2] = symphysis - rng.uniform(18, 40), top["T10"] + rng.uniform(4, 45)
     elif field == "lumbar":
         low[2], high[2] = -rng.uniform(35, 60), top["T11"] + rng.uniform(2, 12)
     elif field == "sagittal_slab":
-        across = float(np.mean([spine.vertebrae[f"L{n}"].frame.origin[0] for n in range(1, 6)]))
-        low[0], high[0] = across - SLAB_HALF_WIDTH_MM, across + SLAB_HALF_WIDTH_MM
+        low[0], high[0] = _slab_sides(spine)
         upper = top[str(rng.choice(["T9", "T10", "T11", "T12"]))]
         low[2], high[2] = symphysis + rng.uniform(-30, 50), upper + rng.uniform(0, 40)
     elif field == "bodies":
@@ -80,6 +86,12 @@ def bounds_mm(patient: Patient, field: str, rng: np.random.Generator) -> np.ndar
     else:
         raise ValueError(f"unknown field {field!r}; known: {', '.join(FIELDS)}")
     return np.array([low, high])
+
+
+def _slab_sides(spine: Spine) -> tuple[float, float]:
+    """Left and right end of a slab about the lumbar spine, x in mm."""
+    across = float(np.mean([spine.vertebrae[f"L{n}"].frame.origin[0] for n in range(1, 6)]))
+    return across - SLAB_HALF_WIDTH_MM, across + SLAB_HALF_WIDTH_MM
 
 
 def _middles_if_whole(patient: Patient) -> dict[str, float]:

@@ -23,7 +23,9 @@ SCHEMA_FILE = Path(__file__).with_name("recipe.schema.json")
 SCANNER_NAMES = ("A", "B", "C", "R")
 """Scanners that a recipe may treat apart; `imaging/scanners/` holds their files."""
 
-CHEST_FIELDS = ("chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis")
+CHEST_FIELDS = (
+    "chest", "chest_abdomen_pelvis", "thoracolumbar", "abdomen_upper", "pelvis", "trunk_slab",
+)  # fmt: skip
 """Fields that show a chest; their patients are drawn with one, which other fields' are not."""
 
 _EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+")

@@ -42,15 +42,15 @@ def pretrain(
     Draws a phantom cohort, runs the bundle's own training on it, and writes model.pt (a plain
     state dict in half precision) with manifest.json, which says how it was made. For
     bmd_regression it also writes interval.json, the network's 95 % interval from the validation
-    patients, and the three files of its internal calibration. Give the same command again to go on
-    after an interruption. To use the weights, copy them with their intervals to
-    bundles/BUNDLE/models/.
+    patients, and the three files of its internal calibration; ovf_classification is trained in
+    three stages, each of which leaves its weights. Give the same command again to go on after an
+    interruption. To use the weights, copy them with their intervals to bundles/BUNDLE/models/.
 
     Args:
-        bundle: Name of the bundle: lumbar_segmentation or bmd_regression.
+        bundle: Name of the bundle: lumbar_segmentation, bmd_regression or ovf_classification.
         out: Folder to write, new or left by the same command.
         cases: Phantom patients, of whom 70 % train; by default 480 for lumbar_segmentation and 1200
-            for bmd_regression.
+            for the others.
         seed: Number from which the patients and the training follow.
         epochs: Passes over the training patients; the bundle's pretrain.yaml by default.
         recipe: Recipe of the patients, a packaged name or a YAML file; the bundle's own by default.
@@ -71,7 +71,7 @@ def pretrain(
     with completion.exclusive(request.out):
         write_json(request.out / SETTINGS, settings)
         if all(making.is_finished(request, stage, settings) for stage in request.stages):
-            print(f"finished before: {request.out / request.stages[0].model}")
+            print(f"finished before: {request.out / 'model.pt'}")
             return
         with making.clock(request.out, "cohort"):
             _draw(request)

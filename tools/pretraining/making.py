@@ -95,7 +95,7 @@ def make(request: Request, stage: Stage, settings: Mapping[str, Any]) -> None:
 
 
 def _has_weights(request: Request, stage: Stage, settings: Mapping[str, Any]) -> bool:
-    if stage.start_id is not None and not (request.out / request.stages[0].model).is_file():
+    if stage.start_id is not None and not _start(request, stage).is_file():
         return False
     wanted = _of(request, stage, settings)
     return export.is_finished(request.out / stage.model, request.out / stage.manifest, wanted)
@@ -113,7 +113,7 @@ def _of(request: Request, stage: Stage, settings: Mapping[str, Any]) -> dict[str
     if stage.start_id is None:
         return dict(settings)
     own = training.configs_sha256(request.bundle, stage.configs)
-    start = export.sha256(request.out / request.stages[0].model)
+    start = export.sha256(_start(request, stage))
     return {**settings, "stage": stage.name, "configs_sha256": own, "start_sha256": start}
 
 
@@ -123,19 +123,25 @@ def _job(request: Request, stage: Stage) -> training.Job:
     own: dict[str, Any] = {}
     epochs = request.epochs
     if stage.start_id is not None:
-        own = {stage.start_id: (request.out / request.stages[0].model).resolve()}
+        own = {stage.start_id: _start(request, stage).resolve()}
         epochs = training.epochs(request.bundle, stage.configs)
     return training.Job(
         bundle=request.bundle,
         configs=stage.configs,
         folder=folder,
         cohort=request.out / COHORT,
-        cache=folder / training.CACHE,
+        cache=request.out / training.CACHE,
         epochs=epochs,
         seed=request.seed,
         device=request.device,
         ids=own,
+        mean_image=stage.mean_image,
     )
+
+
+def _start(request: Request, stage: Stage) -> Path:
+    """Weights of the stage before."""
+    return request.out / request.stages[request.stages.index(stage) - 1].model
 
 
 def _make_weights(

@@ -31,7 +31,8 @@ class Stage:
         evaluation: Those that score the weights on the validation patients; empty for none.
         model: File of the weights.
         folder: Folder of its checkpoints within OUT; "" for OUT itself.
-        start_id: Id of the config that takes the first stage's weights; None for a first stage.
+        start_id: Id of the config that takes the weights of the stage before; None for none.
+        mean_image: Whether the training patients' mean image is made before, and taken off.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Stage:
     model: str = "model.pt"
     folder: str = ""
     start_id: str | None = None
+    mean_image: bool = False
 
     @property
     def _ending(self) -> str:
@@ -59,8 +61,11 @@ class Stage:
 PATIENTS: Mapping[str, Patients] = {
     "lumbar_segmentation": Patients("lumbar_pretraining", 480),
     "bmd_regression": Patients("bmd_pretraining", 1200, scanner="R"),
+    "ovf_classification": Patients("ovf_pretraining", 1200, scanner="R"),
 }
 """Bundle -> its patients."""
+
+_OVF = ("train", "augment_more", "pretrain")
 
 STAGES: Mapping[str, tuple[Stage, ...]] = {
     "lumbar_segmentation": (Stage("training", ("train", "pretrain")),),
@@ -74,6 +79,23 @@ STAGES: Mapping[str, tuple[Stage, ...]] = {
             folder="internal_calibration",
             start_id="backbone_file",
         ),
+    ),
+    "ovf_classification": (
+        Stage(
+            "slices",
+            (*_OVF, "stage1_slices", "evidence"),
+            model="model_slices.pt",
+            folder="slices",
+            mean_image=True,
+        ),
+        Stage(
+            "sequence",
+            (*_OVF, "stage2_sequence"),
+            model="model_sequence.pt",
+            folder="sequence",
+            start_id="start_file",
+        ),
+        Stage("finetune", (*_OVF, "stage3_finetune"), folder="finetune", start_id="start_file"),
     ),
 }
 """Bundle -> its stages; the epochs of the command line are the first one's."""

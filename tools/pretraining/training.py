@@ -20,6 +20,9 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 CHECKPOINTS, EVENTS, CACHE = "checkpoints", "events", "cache"
 """Folders in OUT."""
 
+MEAN_IMAGE = "mean_image.pt"
+"""What a bundle's `mean_image` writes."""
+
 VALIDATION_TAG = "val_"
 """How the validation metric's name begins in TensorBoard's files."""
 
@@ -56,6 +59,7 @@ class Job:
         seed: Seed of the training.
         device: "cpu" or "cuda".
         ids: Further ids of the config -> values.
+        mean_image: Whether the bundle's `mean_image` is run before, and its file taken.
     """
 
     bundle: Path
@@ -67,6 +71,7 @@ class Job:
     seed: int
     device: str
     ids: Mapping[str, Any] = field(default_factory=dict)
+    mean_image: bool = False
 
 
 def config_files(bundle: Path, configs: Sequence[str]) -> list[Path]:
@@ -92,7 +97,7 @@ def configs_sha256(bundle: Path, configs: Sequence[str]) -> str:
 def epochs(bundle: Path, configs: Sequence[str]) -> int:
     """Return how many epochs the bundle's own configs ask for."""
     files = [str(path) for path in config_files(bundle, configs)]
-    return int(ConfigParser.load_config_files(files)["epochs"])
+    return int(ConfigParser(ConfigParser.load_config_files(files)).get_parsed_content("epochs"))
 
 
 def command(run_id: str, bundle: Path, configs: Sequence[str], ids: Mapping[str, Any]) -> list[str]:
@@ -152,7 +157,13 @@ def train(job: Job) -> Path:
             "device": f"$torch.device('{job.device}')",
             **job.ids,
         }
-        status = run(command("training", job.bundle.resolve(), job.configs, ids))
+        status = 0
+        if job.mean_image:
+            file = job.folder.resolve() / EVENTS / MEAN_IMAGE
+            if not file.exists():
+                status = run(command("mean_image", job.bundle.resolve(), job.configs, ids))
+            ids["mean_image_file"] = file
+        status = status or run(command("training", job.bundle.resolve(), job.configs, ids))
         if status:
             raise OSError(
                 f"the training ended with status {status}, see its messages above; the same "

@@ -162,6 +162,8 @@ def _pictures(report: Mapping[str, Any], pictures: Mapping[str, page.Figure]) ->
     shown = [pictures[stem] for stem in ("sagittal", "sagittal_levels") if stem in pictures]
     if shown:
         yield '<div class="sagittal">' + "".join(map(page.figure, shown)) + "</div>"
+    if "fracture" in pictures:
+        yield f'<div class="sagittal">{page.figure(pictures["fracture"])}</div>'
     if not any(f"axial_{name}" in pictures for name in MEASURED_LEVELS):
         yield page.paragraph("No level could be shown in its own plane.")
         return

@@ -246,4 +246,6 @@ def fracture_network(ovf: Mapping[str, Any]) -> str:
     covered = ovf["levels_covered"]
     where = f" in {covered[0]}–{covered[-1]}" if covered else " in what was looked at"
     found = "fracture suspected" if ovf["decision"] == "positive" else "no fracture detected"
-    return f"{found}{where} (probability {ovf['probability']:.2f})"
+    evidence = ovf.get("evidence")
+    seen = f", most of it on {evidence['level']}" if evidence and evidence["level"] else ""
+    return f"{found}{where} (probability {ovf['probability']:.2f}{seen})"

@@ -10,7 +10,7 @@ import numpy as np
 
 from tools import __version__, bundles
 from tools.levels import MEASURED_LEVELS
-from tools.screen import gate, heights, network
+from tools.screen import fracture, gate, heights, network
 from tools.screen.chain import Findings
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING, Settings
@@ -32,6 +32,7 @@ def report(
     settings: Settings,
     segmentation: bundles.Bundle,
     reading: network.Reading = network.NOTHING,
+    judgement: fracture.Judgement = fracture.NOTHING,
 ) -> dict[str, Any]:
     """Assemble report.json.
 
@@ -41,6 +42,7 @@ def report(
         settings: The run's options.
         segmentation: The bundle that found the levels.
         reading: What the density network read.
+        judgement: What the fracture network says.
 
     Returns:
         Content of report.json, schema 1; the time of writing is filled in later.
@@ -56,10 +58,10 @@ def report(
     except calibrations.CalibrationError:  # no reference at this voltage: the gate refuses it, too
         pass
     facts = _scan_facts(scan, found, settings, kvp, wrong_voltage)
-    judgement = gate.judge(facts, _level_facts(found, reading, used and used.line))
+    verdicts = gate.judge(facts, _level_facts(found, reading, used and used.line))
     linear = {
         name: _density(found, name, used) if verdict.has_density else None
-        for name, verdict in judgement.levels.items()
+        for name, verdict in verdicts.levels.items()
     }
     # One reading for all levels of a patient: a level that only one of them reads is refused.
     densities = (
@@ -75,7 +77,11 @@ def report(
         "case": scan.case.name,
         "software": {
             "version": __version__,
-            "weights": {segmentation.name: segmentation.weights_sha256, **reading.weights},
+            "weights": {
+                segmentation.name: segmentation.weights_sha256,
+                **reading.weights,
+                **judgement.weights,
+            },
         },
         "input": {
             "kind": described["kind"],
@@ -88,13 +94,13 @@ def report(
         },
         "calibration": used.block() if used and any(densities.values()) else None,
         "levels": {
-            name: _level(found, name, judgement.levels[name])
+            name: _level(found, name, verdicts.levels[name])
             | _readings(linear[name], reading.densities.get(name))
             for name in MEASURED_LEVELS
         },
-        "patient": gate.patient(judgement, densities, calibrations, beside=linear),
-        "ovf": None,
-        "qc": {"aorta_hu": found.aorta.hu_median, "warnings": judgement.warnings},
+        "patient": gate.patient(verdicts, densities, calibrations, beside=linear),
+        "ovf": judgement.block,
+        "qc": {"aorta_hu": found.aorta.hu_median, "warnings": verdicts.warnings},
         "timing_s": {stage: found.timing_s.get(stage) for stage in STAGES},
     }
     plain: dict[str, Any] = _plain(content)

@@ -13,8 +13,8 @@ import numpy as np
 
 from tools.cli import TRACEBACK_VARIABLE
 from tools.files import write_json
-from tools.report import html, pictures, schema
-from tools.screen import assemble, chain, gate, network, places
+from tools.report import evidence, html, pictures, schema
+from tools.screen import assemble, chain, fracture, gate, network, places
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.folder import DONE, FAILED, REFUSED, Outcome
@@ -42,14 +42,14 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
         OSError: If the folder cannot be written.
         ValueError: If the weights are missing or damaged: no case could be measured.
     """
-    segmentation, density = settings.segmentation(), settings.density()
+    networks = settings.segmentation(), settings.density(), settings.fractures()
     folders.prepare(folder)
     if case.left_out is not None:
         outcome = Outcome(case.name, case.source, REFUSED, case.left_out)
         folders.finish(folder, outcome, fingerprint, places.origin(case))
         return outcome
     try:
-        outcome = _measure(case, folder, settings, segmentation, density)
+        outcome = _measure(case, folder, settings, *networks)
     except _OutputError as error:
         cause = error.__cause__
         raise cause if isinstance(cause, OSError) else error from None
@@ -61,7 +61,12 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
 
 
 def _measure(
-    case: scans.Case, folder: Path, settings: Settings, segmentation: Any, density: Any
+    case: scans.Case,
+    folder: Path,
+    settings: Settings,
+    segmentation: Any,
+    density: Any,
+    fractures: Any,
 ) -> Outcome:
     begin = time.perf_counter()
     scan = scans.read(case)
@@ -71,9 +76,16 @@ def _measure(
     begin = time.perf_counter()
     reading = network.read(scan, found.labels, found.aorta, density, settings)
     found.timing_s["bmd"] += time.perf_counter() - begin
-    content = assemble.report(scan, found, settings, segmentation, reading)
+    begin = time.perf_counter()
+    judgement = fracture.judge(scan, found, fractures)
+    if fractures is not None:
+        found.timing_s["ovf"] = time.perf_counter() - begin
+    content = assemble.report(scan, found, settings, segmentation, reading, judgement)
     begin = time.perf_counter()
     figures = pictures.draw(content, scan.hu, scan.affine, found.labels, _views(found), found.chain)
+    if judgement.picture is not None:
+        drop = judgement.evidence.drop
+        figures[evidence.STEM] = evidence.draw(content, judgement.picture, drop)
     objects = _dicom(scan, found, content, settings)
     try:
         save_nifti(folder / folders.SEGMENTATION, found.labels, scan.affine)
@@ -111,9 +123,10 @@ def _views(found: chain.Findings) -> list[pictures.PatchView]:
 
 
 def _status(content: Mapping[str, Any]) -> tuple[str, str | None]:
-    """Done with at least one measured level; refused otherwise, with every reason."""
+    """Done with at least one measured level or a judged fracture; else refused, with reasons."""
     levels = content["levels"].values()
-    if any(level["status"] == gate.MEASURED for level in levels):
+    judged = content["ovf"] is not None and content["ovf"]["status"] == gate.MEASURED
+    if judged or any(level["status"] == gate.MEASURED for level in levels):
         return DONE, None
     reasons = [code for level in levels for code in level["reasons"]]
     return REFUSED, ", ".join(dict.fromkeys(reasons))

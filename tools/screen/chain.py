@@ -37,6 +37,7 @@ class Findings:
         refusals: Level -> reason code why there is no patch.
         heights: Name -> heights, mm, of bodies that are wholly shown.
         losses: Name -> share of the height that is lost, in front, in the middle and behind.
+        bodies_mm: Name, or "#<number>" of a body without one, -> its voxels, RAS+ mm [N, 3].
         dense: Names of bodies with metal or cement.
         aorta: The aorta (`bmd_bundle.aorta.Aorta`).
         timing_s: Seconds by stage.
@@ -49,6 +50,7 @@ class Findings:
     refusals: dict[str, str] = field(default_factory=dict)
     heights: dict[str, Heights] = field(default_factory=dict)
     losses: dict[str, dict[str, float] | None] = field(default_factory=dict)
+    bodies_mm: dict[str, np.ndarray] = field(default_factory=dict)
     dense: frozenset[str] = frozenset()
     aorta: Any = aorta.NOT_FOUND
     timing_s: dict[str, float] = field(default_factory=dict)
@@ -101,7 +103,7 @@ def _measure_bodies(scan: Scan, result: Mapping[str, Any], found: Findings) -> N
     tall = heights.measure(result["body"][0].cpu().numpy(), instances, grid, whole)
     found.heights = heights.named(tall, names)
     found.losses = heights.losses(found.heights)
-    places = bodies.points_mm(instances, grid, names)
+    places = found.bodies_mm = bodies.points_mm(instances, grid, names)
     found.dense = metal.found(scan.hu, scan.affine, places)
     if any(name in MEASURED_LEVELS for name in names):  # else nobody knows what lies before them
         found.aorta = aorta.find(scan.hu, scan.affine, places)

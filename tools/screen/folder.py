@@ -24,7 +24,12 @@ DICOM_SEGMENTATION, DICOM_REPORT = "segmentation.dcm", "report.dcm"
 
 PICTURES = frozenset(
     f"{stem}.png"
-    for stem in ("sagittal", "sagittal_levels", *(f"axial_{name}" for name in MEASURED_LEVELS))
+    for stem in (
+        "sagittal",
+        "sagittal_levels",
+        "fracture",
+        *(f"axial_{name}" for name in MEASURED_LEVELS),
+    )
 )
 """Every picture of a report; any other is the user's."""
 

@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import __version__, bundles, density, segmentation, sources
+from tools import __version__, bundles, density, fractures, segmentation, sources
 from tools.screen.header import Header
 from tools.screen.places import real
 from tools.screen.scan import Case
@@ -72,6 +72,19 @@ class Settings:
         given = self.read_calibration()
         known = given is not None and not hasattr(given, "reading")
         return density.PLAIN if known else density.INTERNAL
+
+    def fractures(self) -> bundles.Bundle | None:
+        """The fracture bundle, initialised once in each process.
+
+        Returns:
+            None where the bundle has no weights.
+
+        Raises:
+            ValueError: If its weights are damaged.
+        """
+        if not (bundles.FOLDER / fractures.NAME / bundles.WEIGHTS).is_file():
+            return None
+        return fractures.load(self.device)
 
     def density(self) -> bundles.Bundle | None:
         """The density bundle with the calibration, initialised once in each process.
@@ -149,7 +162,7 @@ def software() -> Mapping[str, str]:
 def deciding() -> list[Path]:
     """Files that decide a case's results, relative to the repository, in order.
 
-    The code of one case with all it imports, what the report lays beside its code, and the two
+    The code of one case with all it imports, what the report lays beside its code, and the three
     bundles: packages, configs of inference, weights, interval.
     """
     found = set(sources.reached([CASE_SOURCE]))
@@ -158,6 +171,7 @@ def deciding() -> list[Path]:
     used = {
         segmentation.NAME: [Path("configs/inference.yaml"), Path(bundles.WEIGHTS)],
         MEASURING: [*density.PLAIN.files(), *density.INTERNAL.files()],
+        fractures.NAME: list(fractures.FILES),
     }
     for name, files in used.items():
         root = bundles.FOLDER / name

@@ -4,7 +4,8 @@
 2. `Spacingd` is MONAI's, made safe against text under keys such as `image_path`; `case_name` and
    `write_json`, `plain` and `write_table` name and write what a run leaves behind.
 3. `CaseDataset` and `CaseEvaluator`: one bad case does not stop the others.
-4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `handlers_of_rank`: processes
+4. `ResumableCheckpoints` and `EpochSeed`: stopped training goes on; `SettledNorms`: batch norms
+   that end as they will be used; `PreparedScans`: scans read once; `handlers_of_rank`: processes
    that train together.
 5. `group_series`, `read_volume`, `LoadImageCTd`, `CheckCTd`: NIfTI and DICOM become one volume in
    HU, or one line that says why not.
@@ -45,7 +46,14 @@ from ignite.handlers import Checkpoint, DiskSaver
 from monai import transforms
 from monai.bundle import ConfigParser
 from monai.config import KeysCollection
-from monai.data import Dataset, MetaTensor, NibabelReader, load_decathlon_datalist
+from monai.data import (
+    Dataset,
+    MetaTensor,
+    NibabelReader,
+    PersistentDataset,
+    load_decathlon_datalist,
+)
+from monai.data.utils import pickle_hashing
 from monai.engines import SupervisedEvaluator
 from monai.handlers import CheckpointLoader, StatsHandler, TensorBoardHandler
 from monai.transforms import LoadImaged, MapTransform, Randomizable, Transform
@@ -53,6 +61,9 @@ from monai.utils import string_list_all_gather
 from pydicom.encaps import generate_frames
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import CTImageStorage, JPEGTransferSyntaxes
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.utils.data import DataLoader
 
 logger = logging.getLogger(__name__)
 
@@ -669,6 +680,150 @@ class EpochSeed:
 
 
 # --------------------------------------------------------------------------------------------------
+# Batch norms whose statistics are settled before the end of a training.
+# --------------------------------------------------------------------------------------------------
+
+
+class SettledNorms:
+    """Ignite handler that lets batch norms use their running statistics from an epoch on.
+
+    Their weights go on learning.
+
+    Args:
+        network: The network.
+        share: Share of the epochs after which the statistics are settled; 1 means never.
+
+    Raises:
+        ValueError: `share` is not within 0 and 1.
+    """
+
+    def __init__(self, network: nn.Module, share: float = 0.7) -> None:
+        if not 0 <= share <= 1:
+            raise ValueError(f"share is from 0 to 1, not {share}")
+        self.network, self.share = network, share
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer."""
+        engine.add_event_handler(Events.EPOCH_STARTED, self)
+
+    def __call__(self, engine: Engine) -> None:
+        """Settle the statistics when their epoch has come."""
+        if engine.state.epoch <= math.ceil(self.share * (engine.state.max_epochs or 0)):
+            return
+        settle(self.network)
+
+
+def settle(network: nn.Module) -> None:
+    """Let every batch norm use its running statistics, even when the network is told to train."""
+    for module in network.modules():
+        if isinstance(module, _BatchNorm):
+            module.eval()
+            stay: Any = module
+            # The trainer calls `network.train()` at every step, which would undo it.
+            stay.train = _Stay(module)
+
+
+class _Stay:
+    """Takes the place of a settled module's `train`."""
+
+    def __init__(self, module: nn.Module) -> None:
+        self.module = module
+
+    def __call__(self, mode: bool = True) -> nn.Module:
+        return self.module
+
+
+# --------------------------------------------------------------------------------------------------
+# Scans that are prepared once, before the first epoch, and kept on disk.
+# --------------------------------------------------------------------------------------------------
+
+#: Progress of preparing is told about this often.
+TOLD = 10
+
+
+class UnusableError(ValueError):
+    """Scans that cannot be used, in one line."""
+
+
+class PreparedScans(PersistentDataset):
+    """Scans of which everything up to the first random transform is made once, on all cores.
+
+    Reading a CT costs a second or more, training on what is taken from it a few milliseconds: so it
+    is prepared before the first epoch, and what could not be is said then.
+
+    Args:
+        data: One record per scan, with its path under "image".
+        transform: Transforms, the random ones last.
+        cache_dir: Folder for what is made; safe to delete.
+        workers: Processes that prepare, 0 for this one.
+        made_of: What a scan is made into, plural, for messages.
+
+    Raises:
+        UnusableError: A scan cannot be read.
+    """
+
+    def __init__(
+        self,
+        data: Sequence[Mapping[str, Any]],
+        transform: Callable,
+        cache_dir: str | Path,
+        workers: int = 0,
+        made_of: str = "slices",
+    ) -> None:
+        super().__init__(data, transform, cache_dir, hash_transform=pickle_hashing)
+        problems = []
+        for number, problem in enumerate(self._prepare(workers), start=1):
+            if problem:
+                problems.append(problem)
+                logger.error(problem)
+            if len(self.data) >= TOLD and number % (len(self.data) // TOLD) == 0:
+                logger.info("%s of %d of %d scans", made_of, number, len(self.data))
+        if problems:
+            more = f" (and {len(problems) - 1} more, see above)" if len(problems) > 1 else ""
+            raise UnusableError(problems[0] + more)
+
+    def _prepare(self, workers: int) -> Iterator[str]:
+        """Prepare all scans; gives one text per scan, in order: what went wrong, or nothing."""
+        making = _Preparing(self)
+        if workers == 0:
+            yield from (making[index] for index in range(len(making)))
+            return
+        loader = DataLoader(
+            making, batch_size=1, num_workers=workers, collate_fn=_only, prefetch_factor=2
+        )
+        # The loader draws a seed, which the training would miss.
+        with torch.random.fork_rng(devices=[]):
+            yield from loader
+
+
+class _Preparing(torch.utils.data.Dataset):
+    """Prepares a scan when asked for it; gives what went wrong, or nothing."""
+
+    def __init__(self, owner: PreparedScans) -> None:
+        self.owner = owner
+
+    def __len__(self) -> int:
+        return len(self.owner.data)
+
+    def __getitem__(self, index: int) -> str:
+        item = self.owner.data[index]
+        try:
+            self.owner._cachecheck(item)
+        except Exception as error:  # whatever is wrong with one scan, the others are looked at too
+            cause: BaseException = error
+            while cause.__cause__ is not None:
+                cause = cause.__cause__
+            first = (str(cause).splitlines() or [""])[0]
+            return f"{item['image']}: {first}; mend the record or leave it out"
+        return ""
+
+
+def _only(batch: list[str]) -> str:
+    """Take the one item out of its batch."""
+    return batch[0]
+
+
+# --------------------------------------------------------------------------------------------------
 # What the processes of one distributed run share out among themselves.
 # --------------------------------------------------------------------------------------------------
 
@@ -1190,6 +1345,12 @@ LEAST_HU_SEEN = -20
 UNIT_RANGE, BYTE_RANGE = 1.0, 255.0
 #: Voxel edges of CT volumes and reformats, mm; others mean a wrong unit or a lost header.
 LEAST_EDGE_MM, MOST_EDGE_MM = 0.05, 100.0
+#: A volume narrower than this from right to left is taken for a sagittal reformat, mm: a lumbar
+#: vertebra with its transverse processes is about 80 mm wide, and no axial scan is this narrow.
+NARROW_MM = 60.0
+#: Slices at least this far apart from right to left, mm, and by so many times further than the
+#: pixels within them, are a sagittal reformat of any width.
+THICK_MM, THICK_RATIO = 2.5, 1.5
 
 
 class LoadImageCT(Transform):
@@ -1398,6 +1559,18 @@ def _lost_slices(lows: np.ndarray, highs: np.ndarray) -> int:
     between = np.zeros(len(lows), dtype=bool)
     between[shown[0] : shown[-1]] = True
     return int(np.count_nonzero((lows == highs) & (between | (highs > BLANK_HU))))
+
+
+def is_sagittal_reformat(shape: Sequence[int], affine: np.ndarray) -> bool:
+    """Tell a sagittal reformat (one slice, or few or thick ones) from a volume.
+
+    Args:
+        shape: Shape of a grid whose first axis is the one nearest to left and right.
+        affine: Its 4x4 voxel to millimetre matrix.
+    """
+    across, *within = np.linalg.norm(np.asarray(affine)[:3, :3], axis=0)
+    thick = across >= THICK_MM and across >= THICK_RATIO * max(within)
+    return bool(shape[0] * across < NARROW_MM or thick)
 
 
 class CheckCTd(MapTransform):
@@ -1752,7 +1925,7 @@ class FailureFiles:
 
 
 class CaseRows:
-    """Ignite handler that gathers rows per case and level and writes one table an epoch.
+    """Ignite handler that gathers rows per case, or case and level, and writes one table an epoch.
 
     With several processes the first one writes the rows of all; a case that two of them saw, as a
     sampler's padding makes happen, counts once. The means go to `engine.state.metrics`; attach this
@@ -1760,12 +1933,16 @@ class CaseRows:
 
     Args:
         path: Table to write; its folder is made if missing.
-        columns: Names of its columns; `case` and `level` among them.
+        columns: Names of its columns.
+        names: Columns that name a row: no two rows share their values.
     """
 
-    def __init__(self, path: Path, columns: Sequence[str]) -> None:
+    def __init__(
+        self, path: Path, columns: Sequence[str], names: Sequence[str] = ("case", "level")
+    ) -> None:
         self.path = path
         self.columns = tuple(columns)
+        self.names = tuple(names)
         self.rows: list[dict[str, Any]] = []
 
     def rows_of_case(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -1803,7 +1980,8 @@ class CaseRows:
     def finish(self, engine: Engine) -> None:
         """Gather the rows of all processes, write them once and log the means."""
         texts = string_list_all_gather([json.dumps(row) for row in self.rows])
-        rows = {(row["case"], row["level"]): row for row in map(json.loads, filter(None, texts))}
+        found = map(json.loads, filter(None, texts))
+        rows = {tuple(row[name] for name in self.names): row for row in found}
         everything = [rows[key] for key in sorted(rows)]
         engine.state.metrics.update(self.means(everything))
         if idist.get_rank() == 0:

@@ -24,6 +24,7 @@ from lumbar_bundle.anchors import Evidence, place
 from lumbar_bundle.borders import blank_of_reformat, blank_of_wide, touches_blank, touches_face
 from lumbar_bundle.chain import NOMINAL_WIDTH_MM, Body, find_chain, measure_bodies
 from lumbar_bundle.classes import BODY_CHANNELS, CHANNELS, LEVELS, SACRUM
+from lumbar_bundle.common import is_sagittal_reformat
 from lumbar_bundle.grids import spacing_mm, to_ras, to_world
 from lumbar_bundle.instances import find_bodies
 from lumbar_bundle.judging import (
@@ -34,7 +35,6 @@ from lumbar_bundle.judging import (
     name_of,
     refused,
 )
-from lumbar_bundle.planning import is_sagittal_reformat
 from lumbar_bundle.ribs import RibEvidence, ribbed_bodies
 from lumbar_bundle.sacrum import SacrumFinding, judge_sacrum
 from lumbar_bundle.votes import level_votes

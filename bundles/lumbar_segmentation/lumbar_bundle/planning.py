@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
+from lumbar_bundle.common import is_sagittal_reformat
 from lumbar_bundle.foramen import BONE_HU, DETECTION_MM, Coarse, canal_curve, coarse
 from lumbar_bundle.grids import (
     block_factors,
@@ -20,12 +21,6 @@ from lumbar_bundle.grids import (
     to_world,
 )
 
-#: A volume narrower than this from right to left is taken for a sagittal reformat, mm: a lumbar
-#: vertebra with its transverse processes is about 80 mm wide, and no axial scan is this narrow.
-NARROW_MM = 60.0
-#: Slices at least this far apart from right to left, mm, and by so many times further than the
-#: pixels within them, are a sagittal reformat of any width.
-THICK_MM, THICK_RATIO = 2.5, 1.5
 #: A shorter curve does not say how the spine leans, mm: about two vertebrae.
 LEAN_MM = 60.0
 #: The slices lean with the spine up to this angle, degrees; hardly any spine leans more.
@@ -73,18 +68,6 @@ class Slab:
     affine: np.ndarray
     curve: np.ndarray
     coarse: Coarse | None
-
-
-def is_sagittal_reformat(shape: tuple[int, ...], affine: np.ndarray) -> bool:
-    """Tell a sagittal reformat (one slice, or few or thick ones) from a volume.
-
-    Args:
-        shape: Shape of a grid in RAS order (`grids.to_ras`).
-        affine: Its matrix.
-    """
-    step = spacing_mm(affine)
-    thick = step[0] >= THICK_MM and step[0] >= THICK_RATIO * max(step[1], step[2])
-    return bool(shape[0] * step[0] < NARROW_MM or thick)
 
 
 def plan_slab(array: np.ndarray, affine: np.ndarray, reach: Reach, name: str) -> Slab:

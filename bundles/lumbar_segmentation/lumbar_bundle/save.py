@@ -28,11 +28,11 @@ from lumbar_bundle.common import (
     UNNAMED,
     FailureFiles,
     case_name,
+    is_sagittal_reformat,
     plain,
     write_json,
 )
 from lumbar_bundle.grids import to_ras
-from lumbar_bundle.planning import is_sagittal_reformat
 
 __all__ = ["FailureFiles", "SaveImageLevelsd", "describe_input", "save_label_map"]
 

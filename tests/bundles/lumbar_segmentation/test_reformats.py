@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
+from lumbar_bundle.common import is_sagittal_reformat
 from lumbar_bundle.midsagittal import MidSagittalSlicesd
-from lumbar_bundle.planning import is_sagittal_reformat
 from tests.bundles.lumbar_segmentation.spine_shapes import (
     BODIES,
     CUT,

@@ -116,7 +116,7 @@ def test_joined_truth_holds_each_case_and_what_it_was_made_from(calls, tmp_path)
     [
         ("lumbar_segmentation", True, ["image", "label"]),
         ("bmd_regression", False, ["image", "mask"]),
-        ("ovf_classification", False, ["image"]),
+        ("ovf_classification", False, ["image", "bodies"]),
     ],
 )
 def test_monai_reads_the_datalists(calls, tmp_path, bundle, is_segmentation, paths):

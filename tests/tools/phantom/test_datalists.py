@@ -139,7 +139,8 @@ def test_no_patient_of_a_paired_cohort_trains_here_and_tests_there(drawn, seed):
 
 
 def test_records_hold_what_each_bundle_reads():
-    levels = {"L1": LEVEL, "L2": LEVEL | {"complete": False}, "L5": LEVEL}
+    broken = LEVEL | {"complete": False, "fracture": {"grade": 2}}
+    levels = {"L1": LEVEL, "L2": broken, "L5": LEVEL}
     built = datalists.build([truth(1, "M", 71.5, levels=levels, fractured=True)], 0)
     common = {"image": "images/A0001.nii.gz", "patient_id": "A-0001", "scanner": "A"}
     assert built["lumbar_segmentation"]["test"] == [common | {"label": "labels/A0001.nii.gz"}]
@@ -154,6 +155,15 @@ def test_records_hold_what_each_bundle_reads():
             "kvp": 120.0,
         }
     ]
-    assert built["ovf_classification"]["test"] == [common | {"label": 1, "age": 71.5, "sex": "M"}]
+    assert built["ovf_classification"]["test"] == [
+        common
+        | {
+            "label": 1,
+            "age": 71.5,
+            "sex": "M",
+            "bodies": "labels/A0001.nii.gz",
+            "broken_ids": [2],
+        }
+    ]
     assert built["ovf_classification"]["training"] == []
     assert built["lumbar_segmentation"]["labels"]["7"] == "T12"

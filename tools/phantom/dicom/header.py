@@ -35,6 +35,7 @@ REGIONS: Mapping[str, str] = {
     "bodies": "LSPINE",
     "vertebrae": "LSPINE",
     "thoracolumbar": "TLSPINE",
+    "trunk_slab": "TLSPINE",
     "chest": "CHEST",
     "chest_abdomen_pelvis": "CHESTABDPELVIS",
     "pelvis": "PELVIS",
