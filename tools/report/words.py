@@ -126,6 +126,17 @@ FINDINGS = MappingProxyType(
             "there.",
             "Use a series that covers the whole level, the axial one if this is a reformat.",
         ),
+        "field_too_small": Finding(
+            "too little of the spine in view",
+            "The scan shows less than 60 mm from head to foot or from front to back: no body "
+            "between its neighbours.",
+            "Use a series that shows more of the spine.",
+        ),
+        "spine_beside_slices": Finding(
+            "spine beside the slices",
+            "The sagittal slices that the fracture network looks at pass beside the spine.",
+            "Use a series with the spine in view.",
+        ),
     }
 )
 """Reason or warning code -> plain words."""

@@ -24,7 +24,7 @@ from tools.screen.scan import Scan
 from tools.segmentation import as_input
 
 CUT_MM = 10.0
-"""A body counts as looked at if a slice passes this close to its centre, mm: half its half width."""
+"""A body is looked at if a slice passes this close to its centre, mm: a quarter of its width."""
 
 AROUND_MM = 30.0
 """What is occluded reaches this far beyond the bodies' centres along and across the spine, mm."""

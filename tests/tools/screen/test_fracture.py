@@ -1,4 +1,4 @@
-"""The fracture network in a screening: levels looked at, and the level that the evidence lies on."""
+"""The fracture network in a screening: levels looked at, and the level of the evidence."""
 
 import numpy as np
 import pytest
