@@ -14,10 +14,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.data import load_decathlon_datalist
-
 from bmd_bundle.calibration import KVP_RANGE, to_ha
-from bmd_bundle.common import SettingError, case_name, datalist_cases, parse_command_line
+from bmd_bundle.common import (
+    SettingError,
+    case_name,
+    datalist_cases,
+    datalist_records,
+    parse_command_line,
+)
 from bmd_bundle.levels import LEVEL_IDS
 
 #: Unit of volumetric density.
@@ -29,7 +33,12 @@ PLAUSIBLE_MG_CM3 = (-150.0, 800.0)
 Record = dict[str, Any]
 
 
-def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None) -> None:
+def check(
+    datalist: str,
+    keys: Sequence[str],
+    argv: Sequence[str] | None = None,
+    evaluated: bool = False,
+) -> None:
     """Refuse a datalist with an unusable record before anything is read.
 
     Args:
@@ -37,6 +46,7 @@ def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None)
         keys: Names of the lists that will be read.
         argv: The command line, `sys.argv`; only one of `monai.bundle run` is judged. Other programs
             meet a bad record when they read it.
+        evaluated: Whether they will be scored: then a file that is not there is a failed case.
 
     Raises:
         SystemExit: One line that names the file, the record, and the mend; status 1.
@@ -45,7 +55,7 @@ def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None)
         return
     try:
         for key in keys:
-            read(datalist, key)
+            (_scored if evaluated else read)(datalist, key)
     except SettingError as error:
         raise SystemExit(f"error: {error}") from None
 
@@ -80,13 +90,22 @@ def evaluated_cases(datalist: str, key: str) -> list[Record]:
         Records as `read` gives them, with the `case` and `kind` of `common.datalist_cases`.
 
     Raises:
-        SettingError: As `read`.
+        SettingError: As `read`; or the list is empty.
     """
+    records = _scored(datalist, key)
     named = datalist_cases(datalist, key)
     return [
         {**record, "case": case["case"], "kind": case["kind"]}
-        for record, case in zip(read(datalist, key, files=False), named, strict=True)
+        for record, case in zip(records, named, strict=True)
     ]
+
+
+def _scored(datalist: str, key: str) -> list[Record]:
+    """Read a list whose files need not be there: those are failed cases."""
+    records = read(datalist, key, files=False)
+    if not records:
+        raise SettingError(f"{datalist}: the list '{key}' is empty; name another, or give it scans")
+    return records
 
 
 def without_reference(records: Sequence[Record]) -> list[Record]:
@@ -111,19 +130,14 @@ def read(datalist: str, key: str, files: bool = True) -> list[Record]:
     Raises:
         SettingError: The file or the list does not exist, or a record is unusable; one line.
     """
-    if not Path(datalist).is_file():
-        raise SettingError(f"datalist: {datalist} does not exist")
-    try:
-        found = load_decathlon_datalist(datalist, data_list_key=key)
-    except ValueError:
-        raise SettingError(f"{datalist} holds no list '{key}', or is no JSON") from None
+    found = datalist_records(datalist, key)
     return [_record(one, f"{datalist}: {key} {n}", files) for n, one in enumerate(found)]
 
 
-def _record(given: Any, where: str, files: bool) -> Record:
+def _record(given: Mapping[str, Any], where: str, files: bool) -> Record:
     """Check one record; `where` names it in messages."""
-    if not isinstance(given, Mapping) or not {"image", "mask"} <= set(given):
-        raise SettingError(f'{where} needs "image" and "mask", the CT and its label map')
+    if not isinstance(given.get("mask"), str) or not given["mask"]:
+        raise SettingError(f'{where} needs "mask", the path of the label map of its CT')
     for name in ("image", "mask") if files else ():
         if not Path(given[name]).exists():
             raise SettingError(f"{where}: {name} {given[name]} does not exist")

@@ -9,7 +9,8 @@
    that train together.
 5. `group_series`, `read_volume`, `LoadImageCTd`, `CheckCTd`: NIfTI and DICOM become one volume in
    HU, or one line that says why not.
-6. `find_cases`, `datalist_cases`: what the user gives becomes a list of named cases.
+6. `find_cases`, `datalist_records`, `datalist_cases`: what the user gives becomes a list of named
+   cases.
 """
 
 from __future__ import annotations
@@ -51,7 +52,6 @@ from monai.data import (
     MetaTensor,
     NibabelReader,
     PersistentDataset,
-    load_decathlon_datalist,
 )
 from monai.data.utils import pickle_hashing
 from monai.engines import SupervisedEvaluator
@@ -1682,6 +1682,55 @@ def _nothing(image: Any, output_dir: str | Path | None, given: _Given) -> str:
     return f"image: {image} holds neither NIfTI nor DICOM; give a CT file, a folder or a pattern"
 
 
+#: Keys of a datalist's records that are paths, from the datalist's folder on.
+RECORD_PATHS = ("image", "label", "mask", "bodies")
+
+
+def datalist_records(
+    datalist: str, key: str, paths: Sequence[str] = RECORD_PATHS
+) -> list[dict[str, Any]]:
+    """Read the records of one list of a datalist.
+
+    MONAI's `load_decathlon_datalist` makes a path of every text that is the name of a file or
+    folder beside the datalist: of the scanner "A" too, where a folder is called so.
+
+    Args:
+        datalist: JSON file in MONAI's decathlon form.
+        key: Name of the list, such as "test".
+        paths: Keys that are paths.
+
+    Returns:
+        The records; relative paths are from the datalist's folder on.
+
+    Raises:
+        SettingError: The file does not exist or is no JSON, or the list is none of records.
+    """
+    if not Path(datalist).is_file():
+        raise SettingError(f"datalist: {datalist} does not exist")
+    try:
+        records = json.loads(Path(datalist).read_text(encoding="utf-8"))[key]
+    except (OSError, ValueError, LookupError, TypeError):
+        raise SettingError(f"{datalist} holds no list '{key}', or is no JSON") from None
+    if not isinstance(records, list):
+        raise SettingError(f"{datalist}: '{key}' is no list; give it records")
+    for n, record in enumerate(records):
+        if not isinstance(record, dict):
+            what = type(record).__name__
+            raise SettingError(f"{datalist}: {key} {n} is no record but {what}; give {{...}}")
+        if not isinstance(record.get("image"), str) or not record["image"]:
+            raise SettingError(f'{datalist}: {key} {n} needs "image", the path of one CT')
+    base = Path(datalist).parent
+    return [
+        {
+            name: os.path.normpath(base / value)
+            if name in paths and isinstance(value, str)
+            else value
+            for name, value in record.items()
+        }
+        for record in records
+    ]
+
+
 def datalist_cases(datalist: str, key: str) -> list[Case]:
     """Read the records of one list of a datalist and name them as `find_cases` does.
 
@@ -1693,14 +1742,9 @@ def datalist_cases(datalist: str, key: str) -> list[Case]:
         The records with "case" and "kind".
 
     Raises:
-        SettingError: If the file does not exist or holds no such list.
+        SettingError: As `datalist_records`.
     """
-    if not Path(datalist).is_file():
-        raise SettingError(f"datalist: {datalist} does not exist")
-    try:
-        records = load_decathlon_datalist(datalist, data_list_key=key)
-    except ValueError:
-        raise SettingError(f"{datalist} holds no list '{key}'") from None
+    records = datalist_records(datalist, key)
     cases = []
     for record in records:
         path = Path(record["image"])

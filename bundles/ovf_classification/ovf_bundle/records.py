@@ -15,9 +15,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from monai.data import load_decathlon_datalist
-
-from ovf_bundle.common import SettingError, case_name, datalist_cases, parse_command_line
+from ovf_bundle.common import (
+    SettingError,
+    case_name,
+    datalist_cases,
+    datalist_records,
+    parse_command_line,
+)
 
 #: Labels: no fracture, fracture.
 NEGATIVE, POSITIVE = 0, 1
@@ -122,23 +126,14 @@ def read(datalist: str, key: str, files: bool = True) -> list[Record]:
     Raises:
         SettingError: The file or the list does not exist, or a record is unusable; one line.
     """
-    if not Path(datalist).is_file():
-        raise SettingError(f"datalist: {datalist} does not exist")
-    try:
-        # Told of a segmentation, MONAI would make paths of labels that are text.
-        found = load_decathlon_datalist(datalist, is_segmentation=False, data_list_key=key)
-    except (ValueError, TypeError):
-        problem = f"holds no list '{key}' of records, or is no JSON"
-        raise SettingError(f"{datalist} {problem}") from None
+    found = datalist_records(datalist, key, ("image", "bodies"))
     return [_record(one, f"{datalist}: {key} {n}", files) for n, one in enumerate(found)]
 
 
-def _record(given: Any, where: str, files: bool) -> Record:
+def _record(given: Mapping[str, Any], where: str, files: bool) -> Record:
     """Check one record; `where` names it in messages."""
-    if not isinstance(given, Mapping) or not {"image", "label"} <= set(given):
-        raise SettingError(f'{where} needs "image", the CT, and "label", 0 or 1')
-    if not isinstance(given["image"], str):
-        raise SettingError(f"{where}: image is {given['image']!r}; give the path of one CT")
+    if "label" not in given:
+        raise SettingError(f'{where} needs "label", 0 or 1')
     if files and not Path(given["image"]).exists():
         raise SettingError(f"{where}: image {given['image']} does not exist")
     label = given["label"]

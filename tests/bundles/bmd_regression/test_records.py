@@ -71,6 +71,8 @@ BAD = {
     "mineral": ({"mineral": "CaCO3"}, "\"mineral\" is 'CaCO3'; say HA or K2HPO4"),
     "no mineral": ({"mineral": None}, '"mineral" is None; say HA or K2HPO4'),
     "voltage": ({"kvp": 50}, "kvp 50 is no voltage from 80 to 140 kV"),
+    "mask no path": ({"mask": ["b.nii.gz"]}, 'training 1 needs "mask"'),
+    "image no path": ({"image": ["a.nii.gz"]}, 'training 1 needs "image"'),
     "voltage as text": ({"kvp": "120"}, "kvp '120' is no voltage"),
 }
 
@@ -80,7 +82,7 @@ def test_a_bad_record_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     change, words = BAD[name]
     record = {key: value for key, value in {**GOOD, **change}.items() if value is not None}
     if name == "no mask":
-        words = 'training 1 needs "image" and "mask"'
+        words = 'training 1 needs "mask"'
     path = datalist(tmp_path, GOOD, record)
     with pytest.raises(SettingError, match=words) as caught:
         read(path, "training")
@@ -90,6 +92,40 @@ def test_a_bad_record_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"^error: "):
         check(path, ["training"], argv)
     check(path, ["training"], ["pytest"])  # another program judges for itself
+
+
+@pytest.mark.parametrize(
+    "record", ["a.nii.gz", 3, None, []], ids=["text", "number", "null", "list"]
+)
+@pytest.mark.parametrize("reader", [read, evaluated_cases])
+def test_a_record_that_is_no_dictionary_is_named_in_one_line(
+    reader: Any, record: Any, tmp_path: Path
+) -> None:
+    path = datalist(tmp_path, GOOD, record)
+    with pytest.raises(SettingError, match=r"training 1 is no record but \w+; give") as caught:
+        reader(path, "training")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("reader", [read, evaluated_cases])
+def test_a_scanner_called_like_a_folder_beside_the_datalist_keeps_its_name(
+    reader: Any, tmp_path: Path
+) -> None:
+    for name in ("A", "P1", "HA"):
+        (tmp_path / name).mkdir()
+    (found,) = reader(datalist(tmp_path, GOOD), "training")
+    assert [found[key] for key in ("scanner", "patient_id", "mineral")] == ["A", "P1", "HA"]
+    assert found["image"] == str(tmp_path / "a.nii.gz")
+
+
+def test_an_empty_list_is_not_evaluated(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="the list 'training' is empty"):
+        evaluated_cases(datalist(tmp_path), "training")
+    argv = ["monai", "run", "evaluating", "--config_file", "x.yaml"]
+    with pytest.raises(SystemExit, match="the list 'training' is empty"):
+        check(datalist(tmp_path), ["training"], argv, evaluated=True)
+    gone = datalist(tmp_path, GOOD | {"image": "gone.nii.gz"})
+    check(gone, ["training"], argv, evaluated=True)  # a failed case
 
 
 @pytest.mark.parametrize(

@@ -70,7 +70,7 @@ BAD = {
     "truth": ({"label": True}, "label is True; say 1 for a fracture, 0 for none"),
     "text": ({"label": "1"}, "label is '1'"),
     "grade": ({"label": 2}, "label is 2"),
-    "several files": ({"image": ["a.nii.gz"]}, "give the path of one CT"),
+    "several files": ({"image": ["a.nii.gz"]}, "the path of one CT"),
     "file gone": ({"image": "gone.nii.gz"}, r"image .*gone\.nii\.gz does not exist"),
     "age as text": ({"age": "71"}, "age is '71', no years from 0 to 120"),
     "age in months": ({"age": 852}, "age is 852"),
@@ -95,7 +95,7 @@ def test_a_bad_record_is_named_in_one_line(name: str, tmp_path: Path) -> None:
     ("key", "words"),
     [
         ("test", "holds no list 'test'"),
-        ("paths", "holds no list 'paths' of records"),
+        ("paths", "paths 0 is no record but str"),
         ("", "does not exist"),
     ],
 )
