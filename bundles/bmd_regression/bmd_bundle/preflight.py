@@ -1,8 +1,63 @@
 """Checks a command line before anything runs; `initialize` of every config calls it.
 
 `- {_target_: bmd_bundle.preflight.check, argv: $sys.argv, bundle_root: "@bundle_root"}`
+`- {_target_: bmd_bundle.preflight.check_files, argv: $sys.argv, weights_file: "@weights_file"}`
 """
 
-from bmd_bundle.common import SettingError, check
+from __future__ import annotations
 
-__all__ = ["SettingError", "check"]
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bmd_bundle import calibration_file as files
+from bmd_bundle import in_use, interval
+from bmd_bundle.calibration import CalibrationError
+from bmd_bundle.common import SettingError, check, parse_command_line
+
+__all__ = ["SettingError", "check", "check_files"]
+
+
+def check_files(
+    argv: Sequence[str],
+    weights_file: str | Path,
+    interval_file: str | Path | None = None,
+    calibration_file: str | Path | None = None,
+    kvp: Any = None,
+) -> None:
+    """Refuse damaged files, and ones that do not belong together, once instead of at every case.
+
+    Args:
+        argv: The command line, `sys.argv`; only one of `monai.bundle run` is judged.
+        weights_file: The network's weights.
+        interval_file: The interval of its errors.
+        calibration_file: A scanner's or a site's calibration.
+        kvp: Tube voltage of all scans, kV; None for what each says.
+
+    Raises:
+        SystemExit: One line that names the file and the mend; status 1.
+    """
+    if not parse_command_line(argv)[1].keys() & {"config_file", "args_file"}:
+        return
+    try:
+        if kvp is not None and (isinstance(kvp, bool) or not isinstance(kvp, int | float)):
+            raise SettingError(f"kvp: {kvp!r} is no tube voltage; give a number of kV, as 120")
+        _check_weights(weights_file)
+        checksum = hashlib.sha256(Path(weights_file).read_bytes()).hexdigest()
+        in_use.check_weights(files.given(calibration_file or None), checksum)
+        if interval_file:
+            interval.load(interval_file, checksum)
+    except (SettingError, CalibrationError) as error:
+        raise SystemExit(f"error: {error}") from None
+
+
+def _check_weights(path: str | Path) -> None:
+    try:
+        torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file may end in any error
+        raise SettingError(
+            f"weights_file: {path} cannot be read as weights; restore it, or give another"
+        ) from None
