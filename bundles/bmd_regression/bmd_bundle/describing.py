@@ -31,7 +31,7 @@ class DescribeLevelsd(MapTransform):
     Added under `levels_key` is, for L1 to L4, a dictionary of `status`, `reasons`, `warnings`,
     `hu_trabecular`, `hu_sd`, `noise_hu`, `bmd_cnn_mg_cm3`, `bmd_hu_linear_mg_cm3` and
     `bmd_interval_95_mg_cm3`, which is the network's; under `rows_key` the same with both intervals
-    and the standard error, for `rows.PredictionRows`.
+    the standard error and the calibration's id, for `rows.PredictionRows`.
 
     Args:
         keys: Key of the network's densities, mg/cm³ HA [L, 1], of the levels that have a patch.
@@ -74,6 +74,7 @@ class DescribeLevelsd(MapTransform):
             torch.as_tensor(changed[self.keys[0]]).detach().cpu().double().flatten().tolist()
         )
         table = torch.as_tensor(changed["numbers"]).cpu().numpy()
+        used = calibration_of(self.given, kvp, "case")
         rows: dict[str, dict[str, Any]] = {}
         for row, (level, reason) in enumerate(changed["reasons"].items()):
             values = {
@@ -83,7 +84,7 @@ class DescribeLevelsd(MapTransform):
                 rows[level] = {"status": REFUSED, "reasons": [reason], "warnings": [], **values}
                 rows[level] |= {"bmd_cnn_mg_cm3": None, "cnn_interval": None}
                 continue
-            density, limits = self._read(densities.pop(0), values["standard_error_hu"], kvp)
+            density, limits = self._read(densities.pop(0), values["standard_error_hu"], kvp, used)
             rows[level] = {
                 "status": MEASURED,
                 "reasons": [],
@@ -91,16 +92,20 @@ class DescribeLevelsd(MapTransform):
                 **values,
                 "bmd_cnn_mg_cm3": density,
                 "cnn_interval": limits,
+                "calibration": used.block()["id"] if used else None,
             }
         changed[self.rows_key] = rows
         changed[self.levels_key] = {level: block(rows[level]) for level in LEVEL_IDS}
         return changed
 
     def _read(
-        self, density: float, error: float | None, kvp: float | None
+        self,
+        density: float,
+        error: float | None,
+        kvp: float | None,
+        used: in_use.InUse | None,
     ) -> tuple[float, list[float] | None]:
         """What the network reads, with its interval; corrected if the site's file says so."""
-        used = calibration_of(self.given, kvp, "case")
         found = self.interval  # also checks the weights
         limits = found.around(density, error, kvp) if found else (np.nan, np.nan)
         if used is not None:

@@ -22,7 +22,7 @@ COLUMNS = (
     "bmd_cnn_mg_cm3", "low_95_mg_cm3", "high_95_mg_cm3",
     "bmd_hu_linear_mg_cm3", "hu_linear_low_95_mg_cm3", "hu_linear_high_95_mg_cm3",
     "hu_trabecular", "noise_hu", "kvp", "reference_mg_cm3", "mineral", "reference_kind",
-    "standard_error_hu",
+    "standard_error_hu", "calibration",
 )  # fmt: skip
 #: Between several reasons in one field.
 REASON_SEPARATOR = ";"
@@ -102,6 +102,7 @@ def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:
             "mineral": MINERAL,
             "reference_kind": record.get("reference", "QCT") if reference is not None else None,
             "standard_error_hu": measured.get("standard_error_hu"),
+            "calibration": measured.get("calibration"),
         }
         rows.append(plain(row))
     return rows

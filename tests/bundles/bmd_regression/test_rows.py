@@ -30,6 +30,7 @@ MEASURED = {
     "hu_linear_high_mg_cm3": 114.0,
     "bmd_cnn_mg_cm3": 98.0,
     "cnn_interval": [90.0, 106.0],
+    "calibration": "site-1",
 }
 REFUSED = {"status": "refused", "reasons": ["level_not_found"], "cnn_interval": None}
 
@@ -61,6 +62,7 @@ def test_a_case_gives_four_rows() -> None:
         "mineral": "HA",
         "reference_kind": "QCT",
         "standard_error_hu": 1.5,
+        "calibration": "site-1",  # so that `recalibrate` refuses readings that one has moved
     }
     assert (rows[0]["status"], rows[0]["reason"]) == ("refused", "level_not_found")
     assert (rows[0]["reference_mg_cm3"], rows[0]["reference_kind"]) == (None, None)
