@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,9 @@ Line = Mapping[str, str]
 
 PLAUSIBLE_MG_CM3 = (-150.0, 600.0)
 """Densities of trabecular bone with any error; others are another quantity or unit (design)."""
+
+VERTEBRA = re.compile(r"T[1-9]|T1[0-2]|L[1-6]")
+"""Names of levels."""
 
 
 def rows(path: Path) -> list[tuple[str, Line]]:
@@ -38,6 +42,9 @@ def rows(path: Path) -> list[tuple[str, Line]]:
     reader = csv.DictReader(
         text.splitlines(), delimiter=";" if head.count(";") > head.count(",") else ","
     )
+    names = [name.strip() for name in reader.fieldnames or ()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ValueError(f"{path}: the column {twice!r} stands there twice; leave one out")
     found: list[tuple[str, Line]] = []
     for row in reader:
         where = f"{path.name}, row {reader.line_num}"
@@ -47,6 +54,18 @@ def rows(path: Path) -> list[tuple[str, Line]]:
     if not found:
         raise ValueError(f"{path}: holds no rows; give a CSV with a head and a row for each pair")
     return found
+
+
+def level(where: str, line: Line) -> str:
+    """Name of a level; "" for an empty or absent cell.
+
+    Raises:
+        ValueError: If it is none; begins with `where`.
+    """
+    text = line.get("level", "")
+    if text and not VERTEBRA.fullmatch(text):
+        raise ValueError(f"{where}: level is {text!r}, not such as L1; leave it empty for a mean")
+    return text
 
 
 def density(where: str, column: str, line: Line) -> float | None:

@@ -11,7 +11,6 @@ its references from another file (`tools.calibration.references`).
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -20,17 +19,23 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from tools.calibration import cells
+from tools.calibration import cells, weights
 from tools.calibration.cells import Line
-from tools.calibration.references import Key, Reference
+from tools.calibration.references import HA, Key, Reference
+from tools.evaluate import csvfile
 from tools.options import nearest
+from tools.report.minerals import to_k2hpo4
 
-MEASURING = "bmd_regression"
-
-COLUMNS = {"cnn": "bmd_cnn_mg_cm3", "hu_linear": "bmd_hu_linear_mg_cm3"}
+COLUMNS = {"cnn": weights.CNN_COLUMN, "hu_linear": "bmd_hu_linear_mg_cm3"}
 """Reading -> its column."""
 
 REFERENCE = "reference_mg_cm3"
+
+OPTIONAL = (
+    *("level", "patient_id", "kvp", "weights_sha256"),
+    *("warnings", "calibration", "reference_kind"),
+)
+"""Columns that are read where they are there; one like them is a misspelt one."""
 
 LEAST_PATIENTS = 10
 """Fewer patients give no limits of agreement worth the name."""
@@ -40,6 +45,12 @@ LEAST_SPREAD_MG_CM3 = 0.5
 
 AREAL = 5.0
 """References that all lie below this are no mg/cm³: areal density is 0.3 to 2 g/cm²."""
+
+AREAL_APART = 40.0
+"""A single one below it, further below its reading than scanners err, is none either (design)."""
+
+NOT_MEASURED = frozenset({"refused", "failed"})
+"""Status of a level whose reading, if there is one, does not count."""
 
 SPOILING = frozenset({"fracture_suspected", "contrast"})
 """Warnings of a level whose reading and reference need not be of the same bone."""
@@ -133,8 +144,9 @@ def read(
     left_out: Counter[str] = Counter()
     minerals: set[str] = set()
     seen: dict[Key, str] = {}
+    owners: dict[str, str] = {}
     for where, line in table:
-        case, level = line["case"], line.get("level", "")
+        case, level = line["case"], cells.level(where, line)
         if not case:
             raise ValueError(f"{where}: no case; every row names one")
         key = (case, level)
@@ -143,10 +155,10 @@ def read(
             raise ValueError(f"{where}: {also} stands in {seen[key]}, too; leave one out")
         seen[key] = where
         value = cells.density(where, COLUMNS[name], line)
-        if value is None:
+        if value is None or line.get("level_status", line.get("status")) in NOT_MEASURED:
             left_out["not measured"] += 1
             continue
-        if spoiled := SPOILING.intersection(line.get("warnings", "").split(";")):
+        if spoiled := SPOILING.intersection(_words(line.get("warnings", ""))):
             left_out[min(spoiled)] += 1
             continue
         found = _reference(where, line, key, references)
@@ -154,26 +166,34 @@ def read(
             left_out["no reference"] += 1
             continue
         _refuse_other(where, line)
+        _refuse_areal(where, value, found)
         minerals.add(found.mineral)
         patient = found.patient or line.get("patient_id", "") or case
+        if owners.setdefault(case, patient) != patient:
+            raise ValueError(f"{where}: {case} has another patient_id than above; give it one")
         taken.append((where, Row(case, level, patient, value, found.ha_mg_cm3), line))
     rows = [row for _, row, _ in taken]
     _enough(path, rows, left_out)
     mineral = _one(path, "minerals", minerals, "split the file by mineral")
     voltages = {cells.voltage(where, line, kvp) for where, _, line in taken}
     voltage = _one(path, "tube voltages", voltages, "make one calibration per voltage")
-    weights = None
+    sha = None
     if name == "cnn":
-        shas = {_weights(path, line, weights_sha256) for _, _, line in taken}
-        weights = _one(path, "weights", shas, "screen all scans with the same weights")
-    found_pairs = Pairs(rows, name, voltage, weights, mineral, dict(left_out))
+        shas = {weights.of_row(path, line, weights_sha256) for _, _, line in taken}
+        sha = _one(path, "weights", shas, "screen all scans with the same weights")
+    found_pairs = Pairs(rows, name, voltage, sha, mineral, dict(left_out))
     _varied(path, found_pairs)
     return found_pairs
+
+
+def _words(cell: str) -> list[str]:
+    return [word.strip() for word in cell.split(";")]
 
 
 def _columns(path: Path, line: Line, joined: bool) -> None:
     """Refuse a file that lacks a column."""
     needed = ["case"] if joined else ["case", REFERENCE, "mineral"]
+    csvfile.check_columns(path, line, (), OPTIONAL)
     for column in needed:
         if column not in line:
             hint = nearest(column, line)
@@ -218,6 +238,16 @@ def _refuse_other(where: str, line: Line) -> None:
         )
 
 
+def _refuse_areal(where: str, reading: float, found: Reference) -> None:
+    """Refuse an areal density among references."""
+    given = found.ha_mg_cm3 if found.mineral == HA else to_k2hpo4(found.ha_mg_cm3)
+    if 0 < given < AREAL and reading - given > AREAL_APART:
+        raise ValueError(
+            f"{where}: the reference {given:g} beside a reading of {reading:.0f} is no mg/cm³; "
+            "areal density is none"
+        )
+
+
 def _enough(path: Path, rows: Sequence[Row], left_out: Mapping[str, int]) -> None:
     patients = {row.patient for row in rows}
     if len(patients) < LEAST_PATIENTS:
@@ -236,29 +266,6 @@ def _varied(path: Path, found: Pairs) -> None:
                 f"{path}: every {what} is about {values.mean():.1f} mg/cm³; pairs must differ in "
                 "density"
             )
-
-
-def _weights(path: Path, line: Line, given: str | None) -> str:
-    """SHA-256 of the weights that gave a row's reading: its own, its report's, or as given."""
-    text = line.get("weights_sha256", "").lower() or _reported(path.parent, line["case"]) or given
-    if not text:
-        raise ValueError(
-            f"{path}: does not say which weights gave {COLUMNS['cnn']}; give their file with "
-            "--weights"
-        )
-    return text
-
-
-def _reported(folder: Path, case: str) -> str | None:
-    """Weights of the network as the case's report beside the table names them."""
-    if Path(case).name != case:
-        return None
-    try:
-        content: Any = json.loads((folder / case / "report.json").read_text(encoding="utf-8"))
-        found: str = content["software"]["weights"][MEASURING]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None
-    return found
 
 
 def _one(path: Path, what: str, found: set[Any], mend: str) -> Any:

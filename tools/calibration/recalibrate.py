@@ -19,6 +19,7 @@ from tools.calibration import references as qct
 from tools.calibration.fitting import Agreement, Chosen
 from tools.calibration.pairs import Pairs
 from tools.calibration.summary import markdown
+from tools.calibration.weights import MEASURING
 from tools.files import write_content, write_json
 
 CALIBRATION_FILE = "calibration.json"
@@ -75,9 +76,12 @@ def recalibrate(
     given = None if references is None else qct.read(references)
     sha = None if weights is None else hashlib.sha256(weights.read_bytes()).hexdigest()
     found = paired.read(pairs, reading, kvp, sha, given)
-    chosen, content = examine(found, correction)
+    try:
+        chosen, content = examine(found, correction)
+    except ValueError as error:
+        raise ValueError(f"{pairs}: {error}") from None
     made = make(found, chosen, content, scanner, name)
-    files = bundles.module(paired.MEASURING, "bmd_bundle.calibration_file")
+    files = bundles.module(MEASURING, "bmd_bundle.calibration_file")
     files.loads(text := files.dump(made), "the calibration of these pairs")
     out.mkdir(parents=True, exist_ok=True)
     content["calibration"] = {"id": made.id, "scanner": scanner}
@@ -104,7 +108,7 @@ def examine(found: Pairs, correction: fitting.Choice = "auto") -> tuple[Chosen, 
     """
     x, y, patient = found.reading, found.reference, found.patient
     chosen = fitting.choose(x, y, patient, correction)
-    bundle = bundles.module(paired.MEASURING, "bmd_bundle.site")
+    bundle = bundles.module(MEASURING, "bmd_bundle.site")
     low, high = bundle.SLOPE_RANGE
     together = float(np.corrcoef(x, y)[0, 1]) > 0
     far = abs(chosen.intercept) > bundle.MOST_INTERCEPT_MG_CM3
@@ -146,7 +150,7 @@ def make(
     found: Pairs, chosen: Chosen, content: dict[str, Any], scanner: str | None, name: str | None
 ) -> Any:
     """Make the calibration (`bmd_bundle.site.Correction`) of what was found."""
-    site = bundles.module(paired.MEASURING, "bmd_bundle.site")
+    site = bundles.module(MEASURING, "bmd_bundle.site")
     written = repr([tuple(row) for row in found.rows]).encode()
     usual = f"site-{found.name}-{found.kvp:g}kv-{hashlib.sha256(written).hexdigest()[:ID_DIGITS]}"
     line = chosen.rule == "line"

@@ -86,7 +86,7 @@ def _of_table(path: Path) -> Iterator[tuple[Key, Reference]]:
         value = cells.density(where, "reference_mg_cm3", line)
         if value is not None:
             made = Reference.of(where, value, line["mineral"], line.get("patient_id") or None)
-            yield (line["case"], line.get("level", "")), made
+            yield (line["case"], cells.level(where, line)), made
 
 
 def _of_json(path: Path) -> Iterator[tuple[Key, Reference]]:

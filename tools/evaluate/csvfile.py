@@ -167,6 +167,6 @@ def check_columns(
             raise ValueError(f"{path}: the column {name!r} is missing{hint}")
     absent = [name for name in optional if name not in own]
     for name in others:
-        hint = nearest(name, absent, 0.8)
+        hint = nearest(name.casefold(), absent, 0.8)
         if hint:
             raise ValueError(f"{path}: unknown column {name!r}{hint}")

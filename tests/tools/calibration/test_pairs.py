@@ -38,11 +38,12 @@ def test_k2hpo4_references_become_ha(tmp_path):
     assert found.mineral == "K2HPO4"
 
 
-def test_levels_of_one_patient_belong_together_over_several_cases(tmp_path, lines):
+def test_levels_of_one_patient_belong_together_over_several_cases(tmp_path):
+    lines = rows(*drawn(24))
     for index, line in enumerate(lines):
-        line["patient_id"] = f"Q{index // 2}"
+        line["patient_id"] = f"Q{index // 6}"  # two cases of three levels
     found = pairs.read(write(tmp_path / "p.csv", lines))
-    np.testing.assert_array_equal(found.patient, np.arange(len(lines)) // 2)
+    np.testing.assert_array_equal(found.patient, np.arange(len(lines)) // 6)
 
 
 def test_pairs_may_be_of_means_without_levels(tmp_path, lines):
@@ -50,12 +51,21 @@ def test_pairs_may_be_of_means_without_levels(tmp_path, lines):
     assert len(pairs.read(write(tmp_path / "p.csv", means)).rows) == 12
 
 
+@pytest.mark.parametrize("column", ["status", "level_status"])
+def test_the_reading_of_a_refused_level_is_left_out(tmp_path, lines, column):
+    for line in lines:
+        line[column] = "refused" if line["case"] == "P3" else "measured"
+    found = pairs.read(write(tmp_path / "p.csv", lines))
+    assert "P3" not in {row.case for row in found.rows}
+    assert found.left_out == {"not measured": 3}
+
+
 def test_what_was_not_measured_is_left_out_and_counted(tmp_path, lines):
     for line in lines:
         line["warnings"] = "noisy"
     lines[0]["bmd_hu_linear_mg_cm3"] = ""
     lines[1]["reference_mg_cm3"] = ""
-    lines[2]["warnings"] = "noisy;fracture_suspected"
+    lines[2]["warnings"] = "noisy; fracture_suspected"
     lines[3]["warnings"] = "contrast"
     found = pairs.read(write(tmp_path / "p.csv", lines))
     assert len(found.rows) == len(lines) - 4
@@ -127,6 +137,25 @@ def _several(lines):
     lines[7]["weights_sha256"] = "cd" * 32
 
 
+def _rename(old, new):
+    return lambda lines: [line.__setitem__(new, line.pop(old)) for line in lines]
+
+
+def _half_named(lines):
+    for line in lines:
+        line["patient_id"] = "" if line["level"] == "L2" else f"Q{line['case']}"
+
+
+def _half_areal(lines):
+    for line in lines[9:18]:
+        line["reference_mg_cm3"] = "0.95"
+
+
+def _no_sha(lines):
+    for line in lines:
+        line |= {"bmd_cnn_mg_cm3": line["bmd_hu_linear_mg_cm3"], "weights_sha256": "model.pt"}
+
+
 REFUSED = {
     "nine patients": (lambda lines: lines.__delitem__(slice(27, None)), "pairs of 9 patients"),
     "one reference": (_all("reference_mg_cm3", "120"), "every reference is about 120.0"),
@@ -141,14 +170,20 @@ REFUSED = {
     "comma": (_set(3, "reference_mg_cm3", "98,5"), "is '98,5', not a number such as 98.5"),
     "in HU": (_set(3, "bmd_hu_linear_mg_cm3", "1200"), "no density of trabecular bone"),
     "areal": (_all("reference_mg_cm3", "1.02"), "areal density is none"),
+    "some areal": (_half_areal, "row 11: the reference 0.95 beside a reading of .* areal density"),
+    "misspelt patient_id": (_all("Patient_ID", "Q"), "'Patient_ID'; did you mean 'patient_id'"),
+    "misspelt warnings": (_all("warning", ""), "'warning'; did you mean 'warnings'"),
+    "misspelt kvp": (_rename("kvp", "kVp"), "'kVp'; did you mean 'kvp'"),
+    "patient of half a case": (_half_named, "row 3: P0 has another patient_id than above"),
+    "level": (_set(4, "level", "l1"), "row 6: level is 'l1', not such as L1; leave it empty"),
+    "no checksum": (_no_sha, "weights_sha256 is 'model.pt', no SHA-256 of P0"),
     "twice": (_set(4, "level", "L1"), "row 6: P1 L1 stands in p.csv, row 5, too"),
     "no case": (_set(4, "case", ""), "row 6: no case"),
     "DXA": (_all("reference_kind", "DXA"), "reference_kind is 'DXA'; only QCT"),
     "corrected": (_all("calibration", "site-1"), "read with calibration 'site-1'; screen"),
     "no reference": (_drop("reference_mg_cm3"), "no column 'reference_mg_cm3'"),
     "no reading": (_drop("bmd_hu_linear_mg_cm3"), "neither 'bmd_cnn_mg_cm3' nor"),
-    "misspelt": (lambda lines: [line.__setitem__("minerl", line.pop("mineral")) for line in lines],
-                 "no column 'mineral'; did you mean 'minerl'"),
+    "misspelt": (_rename("mineral", "minerl"), "no column 'mineral'; did you mean 'minerl'"),
 }  # fmt: skip
 
 
@@ -165,8 +200,9 @@ def test_what_makes_no_calibration_is_refused(tmp_path, lines, name):
 @pytest.mark.parametrize(
     ("text", "says"),
     [("", "holds no rows"), ("case,reference_mg_cm3\n", "holds no rows"),
-     ("case,mineral\nA\n", "row 2: more or fewer cells"), (b"\xff\xfe", "is no text")],
-    ids=["empty", "head alone", "ragged", "bytes"],
+     ("case,mineral\nA\n", "row 2: more or fewer cells"), (b"\xff\xfe", "is no text"),
+     ("case,kvp,kvp\nA,120,100\n", "column 'kvp' stands there twice")],
+    ids=["empty", "head alone", "ragged", "bytes", "column twice"],
 )  # fmt: skip
 def test_what_is_no_table_is_refused(tmp_path, text, says):
     path = tmp_path / "p.csv"

@@ -118,7 +118,7 @@ def test_a_pair_of_two_people_is_named(tmp_path):
 @pytest.mark.parametrize(
     ("change", "words", "says"),
     [
-        (lambda x, y: (x, -y + 240), [], "readings and references do not agree"),
+        (lambda x, y: (x, -y + 240), [], "p.csv: readings and references do not agree"),
         (lambda x, y: (x, 2.6 * y), [], "do not agree"),
         (lambda x, y: (x, y), ["--reading", "cnn"], "'bmd_cnn_mg_cm3' holds no reading"),
         (lambda x, y: (x, y), ["--readng", "cnn"], "did you mean '--reading'"),
