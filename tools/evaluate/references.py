@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from tools.evaluate import naming
+from tools.evaluate import naming, qct
 from tools.evaluate.fractures import labels
 from tools.evaluate.fractures.findings import Findings
+from tools.evaluate.qct import HA
 from tools.levels import MEASURED_LEVELS
 from tools.options import nearest
 from tools.phantom import datalists
 from tools.phantom.cohort import TRUTH_FILE
-from tools.report.minerals import to_ha
-
-UNITS = ("mg/cm3", "mg/cm³")
-HA, K2HPO4 = "HA", "K2HPO4"
 
 NAMELESS = "unnamed scanner"
 """Scanner of a record that names none."""
@@ -95,6 +91,8 @@ def read(path: Path, density: bool, label: bool = False) -> References:
         found = _of_truth(path, content["cases"])
         return labels.of_truth(found, content["cases"]) if label else found
     lists = {name: part for name, part in content.items() if _is_list(part)}
+    for name, part in content.items():
+        _refuse_broken_list(path, name, part)
     if not lists:
         raise ValueError(
             f"{path}: neither the {TRUTH_FILE} of a phantom cohort nor a datalist with records"
@@ -165,11 +163,27 @@ def _json(path: Path) -> dict[str, Any]:
 
 def _is_list(part: Any) -> bool:
     """Tell whether a datalist's entry is a list of records."""
-    return (
-        isinstance(part, list)
-        and bool(part)
-        and all(isinstance(record, Mapping) and "image" in record for record in part)
-    )
+    return isinstance(part, list) and bool(part) and all(map(_has_image, part))
+
+
+def _refuse_broken_list(path: Path, name: str, part: Any) -> None:
+    """Refuse a list of records of which one is none: left out, its scans would count nowhere."""
+    if not isinstance(part, list):
+        return
+    usable = [_has_image(record) and _is_path(record["image"]) for record in part]
+    if any(map(_has_image, part)) and not all(usable):
+        raise ValueError(
+            f"{path}: record {usable.index(False) + 1} of {name} names no image; give the path of "
+            "its CT, or leave the record out"
+        )
+
+
+def _has_image(record: Any) -> bool:
+    return isinstance(record, Mapping) and "image" in record
+
+
+def _is_path(image: Any) -> bool:
+    return isinstance(image, str) and bool(image.strip())
 
 
 def _of_truth(path: Path, cases: Mapping[str, Any]) -> References:
@@ -238,45 +252,17 @@ def _of_datalist(path: Path, lists: Mapping[str, Any], density: bool) -> Referen
                 case=case,
                 names=frozenset({case}),
                 patient=str(patient) if patient is not None else None,
-                scanner=str(scanner) if scanner is not None else NAMELESS,
+                scanner=str(scanner) if scanner not in (None, "") else NAMELESS,
                 part=name,
                 density=dict.fromkeys(MEASURED_LEVELS),
                 mineral=None,
             )
-            found.append(_with_density(where, reference, record) if density else reference)
+            if density:
+                values, mineral = qct.densities(where, record)
+                reference = replace(reference, density=values, mineral=mineral)
+            found.append(reference)
     beside = path.with_name(TRUTH_FILE)
     return References(path, beside.is_file() and "cases" in _json(beside), _unique(path, found))
-
-
-def _with_density(where: str, reference: Reference, record: Mapping[str, Any]) -> Reference:
-    """Add a record's densities, in HA whatever they were given in."""
-    given = record.get("bmd")
-    if not isinstance(given, Mapping):
-        raise ValueError(f"{where} has no bmd; for densities give a datalist of bmd_regression")
-    if record.get("reference", "QCT") != "QCT":
-        raise ValueError(
-            f"{where} has the reference {record['reference']!r}: areal density does not compare "
-            "with mg/cm³; give QCT references"
-        )
-    if record.get("unit") not in UNITS:
-        raise ValueError(f"{where} has the unit {record.get('unit')!r}; mg/cm3 is wanted")
-    mineral = record.get("mineral")
-    if mineral not in (HA, K2HPO4):
-        raise ValueError(
-            f"{where} has the mineral {mineral!r}; say HA or K2HPO4, as the phantom of the QCT was"
-        )
-    density: dict[str, float | None] = dict.fromkeys(MEASURED_LEVELS)
-    for name, value in given.items():
-        if name not in density:
-            raise ValueError(f"{where} has a bmd of {name!r}{nearest(name, MEASURED_LEVELS)}")
-        if value is None:
-            continue
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError(f"{where}: {name} is {value!r}, not a number")
-        if not math.isfinite(value):
-            raise ValueError(f"{where}: {name} is {value}; null is unknown")
-        density[name] = to_ha(value) if mineral == K2HPO4 else float(value)
-    return replace(reference, density=density, mineral=mineral)
 
 
 def _unique(path: Path, cases: Sequence[Reference]) -> Sequence[Reference]:

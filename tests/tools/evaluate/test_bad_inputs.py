@@ -135,6 +135,10 @@ RECORDS = {
     "nan": ({"bmd": {"L1": float("nan")}}, "L1 is nan; null is unknown"),
     "truth value": ({"bmd": {"L1": True}}, "L1 is True, not a number"),
     "level": ({"bmd": {"l1": 98}}, "has a bmd of 'l1'; did you mean 'L1'"),
+    "areal numbers": ({"bmd": {"L1": 0.95, "L2": 1.02}}, "has a bmd of 0.95, as in g/cm²"),
+    "hu": ({"bmd": {"L1": 9500}}, "L1 is 9500, no density of trabecular bone in mg/cm³"),
+    "no image": ({"image": None}, "record 2 of test names no image; give the path of its CT"),
+    "several images": ({"image": ["a.nii.gz"]}, "record 2 of test names no image"),
     "twice": ({"image": "other/A0001.nii.gz"}, "case A0001 stands there twice (test and test)"),
 }
 
@@ -146,6 +150,17 @@ def test_unusable_records(name: str, place: Path) -> None:
     content["test"][1] |= change
     made_up.write_json(place / "list.json", content)
     refused(place, "predictions.csv", "list.json", words)
+
+
+@pytest.mark.parametrize("record", ["A0002", None, {"file": "a.nii.gz"}], ids=repr)
+def test_a_list_with_a_record_that_is_none_is_not_left_out_as_a_whole(
+    record: Any, place: Path
+) -> None:
+    """Its other scans would drop out of the denominator without a word."""
+    content = made_up.datalist(made_up.cohort(4))
+    content["test"].insert(1, record)
+    made_up.write_json(place / "list.json", content)
+    refused(place, "predictions.csv", "list.json", "record 2 of test names no image")
 
 
 def test_a_scan_in_two_lists_is_refused(place: Path) -> None:
