@@ -146,6 +146,9 @@ def test_a_site_s_correction_of_the_network_names_its_weights(tmp_path: Path) ->
     path.write_text(json.dumps(asdict(site)))
     done = described(scan(), tmp_path, calibration=str(path))
     assert done["levels"]["L2"]["bmd_cnn_mg_cm3"] == pytest.approx(1.1 * 91.0 - 5.0, abs=1e-4)
+    assert done["measured"]["L2"]["calibration"] == "site-1"
+    plain = described(scan(), tmp_path)["measured"]["L2"]["calibration"]
+    assert plain.startswith("reference-")  # what `recalibrate` takes as uncorrected
     assert done["levels"]["L2"]["bmd_hu_linear_mg_cm3"] == pytest.approx(90.0, abs=1.0)
     other = tmp_path / "other.pt"
     other.write_text("other weights")
