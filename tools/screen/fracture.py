@@ -23,6 +23,9 @@ from tools.screen.chain import Findings
 from tools.screen.scan import Scan
 from tools.segmentation import as_input
 
+REASONS = ("field_too_small", "spine_beside_slices")
+"""Why the bundle may refuse a scan."""
+
 CUT_MM = 10.0
 """A body is looked at if a slice passes this close to its centre, mm: a quarter of its width."""
 

@@ -18,6 +18,7 @@ from tools.volumes import save_nifti
 
 LEVELS = ("L1", "L2", "L3", "L4")
 FILES = {"case.json", "report.json", "report.html", "segmentation.nii.gz", *PICTURES}
+FILES -= {"fracture.png"}  # only where the network sees one
 #: HU-linear against ideal QCT on one phantom scan: noise, beam hardening and outlines together.
 MOST_ERROR_MG_CM3 = 15.0
 

@@ -202,7 +202,7 @@ def test_a_code_that_the_report_does_not_know_is_refused():
 
 def test_codes_are_the_schemas(repository):
     schema = json.loads((repository / "tools/report/report.schema.json").read_text())
-    assert tuple(schema["$defs"]["code"]["enum"]) == CODES
+    assert tuple(schema["$defs"]["code"]["enum"]) == (*CODES, *fracture.REASONS)
 
 
 def test_mean_and_its_interval(calibration):
