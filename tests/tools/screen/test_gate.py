@@ -7,7 +7,7 @@ from dataclasses import replace
 import jsonschema
 import pytest
 
-from tools.screen import gate
+from tools.screen import fracture, gate
 from tools.screen.facts import CODES, Level, Scan
 
 SCAN = Scan(thickness_mm=1.0, kvp=120.0, contrast="none", aorta_hu=43.0)
