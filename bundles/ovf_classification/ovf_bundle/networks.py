@@ -75,8 +75,6 @@ class SliceSequenceNet(nn.Module):
     of each CT, or None where there is no padding -> [B, 1], a logit.
     """
 
-    mean_image: torch.Tensor
-
     def __init__(
         self,
         encoder: nn.Module,
@@ -88,6 +86,8 @@ class SliceSequenceNet(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = SequenceHead(aggregator, encoded, features)
+        # Declared here: TorchScript cannot read the text of an annotation of the class.
+        self.mean_image: torch.Tensor
         self.register_buffer("mean_image", torch.zeros(pixels, pixels))
 
     def encode(self, slices: torch.Tensor) -> torch.Tensor:
