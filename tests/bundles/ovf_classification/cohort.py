@@ -1,10 +1,10 @@
 """Tiny patients: a column of blocks, one of them low where there is a fracture."""
 
-import json
 from pathlib import Path
 
-import nibabel as nib
 import numpy as np
+
+from tests.bundles.cohorts import save_case, save_lists
 
 #: Voxel edge, mm.
 STEP_MM = 4.0
@@ -32,15 +32,15 @@ def column(fractured: bool, seed: int) -> tuple[np.ndarray, np.ndarray]:
 def draw(folder: Path) -> None:
     """Write eight patients: four to train on, two to validate, two to test."""
     records = []
-    (folder / "images").mkdir()
     for number in range(8):
         label = number % 2
         image, affine = column(bool(label), seed=number)
-        name = f"images/A{number:04d}.nii.gz"
-        nib.save(nib.Nifti1Image(image, affine), folder / name)
-        records.append(
-            {"image": name, "label": label, "patient_id": f"P{number}", "scanner": "A"}
-            | {"age": 60 + number, "sex": "F"}
-        )
-    lists = {"training": records[:4], "validation": records[4:6], "test": records[6:]}
-    (folder / "ovf_classification.json").write_text(json.dumps(lists))
+        more = {"label": label, "age": 60 + number, "sex": "F"}
+        records.append(save_case(folder, number, {"image": image}, affine, **more))
+    save_lists(
+        folder,
+        "ovf_classification",
+        training=records[:4],
+        validation=records[4:6],
+        test=records[6:],
+    )
