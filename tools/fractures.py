@@ -25,11 +25,12 @@ FILES = (*(Path("configs", f"{one}.yaml") for one in CONFIGS), bundles.WEIGHTS)
 """Everything it consists of beside the bundle's package, relative to the bundle."""
 
 
-def load(device: str = "auto") -> bundles.Bundle:
+def load(device: str = "auto", weights: Path | None = None) -> bundles.Bundle:
     """Return the bundle, initialised once in each process.
 
     Args:
         device: "auto", "cpu" or "cuda".
+        weights: File of the weights; the shipped ones if None.
 
     Raises:
         ValueError: If its weights are missing or damaged.
@@ -37,4 +38,4 @@ def load(device: str = "auto") -> bundles.Bundle:
     overrides: dict[str, Any] = dict(IN_MEMORY)
     if device != "auto":
         overrides["device"] = f"$torch.device('{device}')"
-    return bundles.load(NAME, CONFIGS, overrides=overrides)
+    return bundles.load(NAME, CONFIGS, overrides=overrides, weights=weights)

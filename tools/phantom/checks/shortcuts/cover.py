@@ -76,7 +76,7 @@ def look(
     points = np.array(list(middles.values()))
     bottom = middles["L5"][2] - BELOW_MM
     heights = bottom + SPACING_MM * (np.arange(round(HEIGHT_MM / SPACING_MM)) + 0.5)
-    across, forward = (_course(points[:, 2], points[:, axis], heights) for axis in (0, 1))
+    across, forward = (course(points[:, 2], points[:, axis], heights) for axis in (0, 1))
     grid = _grid(float(np.median(across)), float(np.median(forward)) + BEFORE_MM, bottom)
     hu = resample(torch.from_numpy(image.astype(np.float32))[None], affine, grid, -1024.0)[0]
     y = grid.affine[1, 3] + SPACING_MM * np.arange(grid.shape[1])[:, None] - forward
@@ -110,7 +110,7 @@ def _middles(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
     return found
 
 
-def _course(z: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
+def course(z: np.ndarray, values: np.ndarray, heights: np.ndarray) -> np.ndarray:
     """A smooth course through places; straight beyond the last ones."""
     fit = np.polynomial.Polynomial.fit(z, values, DEGREE)
     within = np.clip(heights, z.min(), z.max())

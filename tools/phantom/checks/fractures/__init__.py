@@ -1,0 +1,1 @@
+"""Whether the fracture network sees fractures, and not what goes along with them."""
