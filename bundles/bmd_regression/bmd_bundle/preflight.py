@@ -11,12 +11,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from bmd_bundle import calibration_file as files
 from bmd_bundle import in_use, interval
 from bmd_bundle.calibration import CalibrationError
-from bmd_bundle.common import SettingError, check, parse_command_line
+from bmd_bundle.common import SettingError, check, parse_command_line, read_weights
 
 __all__ = ["SettingError", "check", "check_files"]
 
@@ -45,19 +43,10 @@ def check_files(
     try:
         if kvp is not None and (isinstance(kvp, bool) or not isinstance(kvp, int | float)):
             raise SettingError(f"kvp: {kvp!r} is no tube voltage; give a number of kV, as 120")
-        _check_weights(weights_file)
+        read_weights(weights_file)
         checksum = hashlib.sha256(Path(weights_file).read_bytes()).hexdigest()
         in_use.check_weights(files.given(calibration_file or None), checksum)
         if interval_file:
             interval.load(interval_file, checksum)
     except (SettingError, CalibrationError) as error:
         raise SystemExit(f"error: {error}") from None
-
-
-def _check_weights(path: str | Path) -> None:
-    try:
-        torch.load(path, map_location="cpu", weights_only=True)
-    except Exception:  # a damaged file may end in any error
-        raise SettingError(
-            f"weights_file: {path} cannot be read as weights; restore it, or give another"
-        ) from None

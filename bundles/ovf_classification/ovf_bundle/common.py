@@ -680,6 +680,84 @@ class EpochSeed:
 
 
 # --------------------------------------------------------------------------------------------------
+# Weights: those of the network in use, whole, or one line
+# --------------------------------------------------------------------------------------------------
+
+
+def read_weights(path: str | os.PathLike) -> dict[str, torch.Tensor]:
+    """Read a state dict, also out of a checkpoint {"model": state dict, ...}.
+
+    Args:
+        path: File of the weights.
+
+    Raises:
+        SettingError: The file cannot be read, or holds something else.
+    """
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+        state: dict[str, torch.Tensor] = dict(content.get("model", content))
+        if not all(isinstance(value, torch.Tensor) for value in state.values()):
+            raise TypeError("no state dict")
+    except Exception as error:  # unpickling a damaged file raises nearly anything
+        problem = "cannot be read as weights; restore it, or give another"
+        raise SettingError(f"{path}: {problem}") from error
+    return state
+
+
+class LoadWeights:
+    """Ignite handler that loads the weights when a run starts.
+
+    Args:
+        network: The network to fill; its precision stays.
+        path: Plain state dict, or a checkpoint of a training.
+        argv: The command line, `sys.argv`; one of `monai.bundle run` ends in the line alone.
+
+    Raises:
+        SettingError: The file is damaged, or its weights are not those of this network; one line.
+        SystemExit: The same, for a command line; status 1.
+    """
+
+    def __init__(
+        self, network: torch.nn.Module, path: str, argv: Sequence[str] | None = None
+    ) -> None:
+        self.network, self.path = network, path
+        self.commanded = bool(parse_command_line(argv or [])[1])
+
+    def attach(self, engine: Engine) -> None:
+        """Register with an evaluator."""
+        engine.add_event_handler(Events.STARTED, self)
+
+    def __call__(self, engine: Engine | None = None) -> None:
+        """Load."""
+        try:
+            self.network.load_state_dict(self.fitting(read_weights(self.path)))
+        except SettingError as error:
+            if self.commanded:
+                raise SystemExit(f"error: {error}") from None
+            raise
+
+    def fitting(self, state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """Return the weights, every one of which the network has and lacks none.
+
+        Raises:
+            SettingError: The first that is not so.
+        """
+        wanted = self.network.state_dict()
+        for name in (*wanted, *state):
+            if name not in state or name not in wanted:
+                problem = f"{name} is {'missing' if name in wanted else 'unknown'}"
+            elif state[name].shape != wanted[name].shape:
+                problem = f"{name} is {[*state[name].shape]}, not {[*wanted[name].shape]}"
+            else:
+                continue
+            raise SettingError(
+                f"{self.path}: weights of another network, {problem}; give those made with the "
+                "same configs"
+            )
+        return state
+
+
+# --------------------------------------------------------------------------------------------------
 # Batch norms whose statistics are settled before the end of a training.
 # --------------------------------------------------------------------------------------------------
 

@@ -14,8 +14,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from ovf_bundle.common import newest_checkpoint
-from ovf_bundle.weights import read
+from ovf_bundle.common import newest_checkpoint, read_weights
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +63,7 @@ def train(
         start = newest_checkpoint(str(folder))
     model = Path(ckpt_dir) / MODEL
     part = model.with_suffix(".part")
-    torch.save(read(str(start)), part)
+    torch.save(read_weights(str(start)), part)
     part.replace(model)
     return model
 

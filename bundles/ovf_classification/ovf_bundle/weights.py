@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from ovf_bundle.common import SettingError
+from ovf_bundle.common import SettingError, read_weights
 
 #: What belongs to the aggregator in a network's state.
 AGGREGATOR = "head.aggregator."
@@ -26,23 +26,7 @@ def start(network: nn.Module, path: str | None) -> None:
     """
     if path is None:
         return
-    network.load_state_dict(fitting(network, read(path), path))
-
-
-def read(path: str) -> dict[str, torch.Tensor]:
-    """Read a state dict, also out of a checkpoint {"model": state dict, ...}.
-
-    Raises:
-        SettingError: The file cannot be read.
-    """
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-        state: dict[str, torch.Tensor] = content.get("model", content)
-    except Exception as error:  # unpickling a damaged file raises nearly anything
-        raise SettingError(
-            f"{path}: cannot be read as weights; give a file that is whole"
-        ) from error
-    return state
+    network.load_state_dict(fitting(network, read_weights(path), path))
 
 
 def fitting(

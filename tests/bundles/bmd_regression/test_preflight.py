@@ -49,7 +49,7 @@ def files(tmp_path: Path) -> dict[str, Any]:
 
 
 BAD_FILES = {
-    "weights cut off": ("weights_file", b"PK\x03\x04", r"model\.pt cannot be read as weights"),
+    "weights cut off": ("weights_file", b"PK\x03\x04", r"model\.pt: cannot be read as weights"),
     "weights are text": ("weights_file", b"hi", "restore it, or give another"),
     "interval damaged": ("interval_file", b"{", r"interval\.json: is no interval of a network"),
     "interval of nothing": ("interval_file", b'{"x": 1}', "restore the file"),

@@ -14,7 +14,7 @@ from monai import transforms
 from monai.data import MetaTensor
 from pydicom.dataset import FileDataset, FileMetaDataset
 
-from lumbar_bundle.common import SettingError, Spacingd, case_name, write_json
+from lumbar_bundle.common import LoadWeights, SettingError, Spacingd, case_name, write_json
 
 
 def write_dicom(path: Path, series: str | None) -> None:
@@ -110,3 +110,49 @@ def test_monai_s_own_resampling_still_fails_beside_text_keys():
     """When this fails, MONAI was mended and the subclass can go."""
     with pytest.raises(AttributeError, match="update"):
         transforms.Spacingd(keys="image", pixdim=(1.0, 1.0, 1.0))(item(image_path="x"))
+
+
+RUN = ["monai", "run", "inferring", "--config_file", "inference.yaml"]
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["plain", "checkpoint"])
+def test_weights_of_half_precision_fill_a_network(tmp_path, wrapped):
+    given, network = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    state = {name: value.half() for name, value in given.state_dict().items()}
+    torch.save({"model": state} if wrapped else state, tmp_path / "w.pt")
+    LoadWeights(network, str(tmp_path / "w.pt"))()
+    assert network.weight.dtype == torch.float32
+    assert torch.equal(network.weight, given.weight.half().float())
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        pytest.param(b"PK\x03\x04", "cannot be read as weights; restore it", id="cut off"),
+        pytest.param(b"hi", "cannot be read as weights", id="text"),
+        pytest.param([1, 2], "cannot be read as weights", id="no dictionary"),
+        pytest.param({"a": 1}, "cannot be read as weights", id="no tensors"),
+        pytest.param(torch.nn.Linear(4, 2), r"weight is \[2, 4\], not \[2, 3\]", id="shape"),
+        pytest.param(torch.nn.Linear(3, 2, bias=False), "bias is missing", id="missing"),
+        pytest.param(torch.nn.BatchNorm1d(2), "weight is", id="another layer"),
+        pytest.param(
+            {**torch.nn.Linear(3, 2).state_dict(), "more": torch.ones(1)},
+            "more is unknown",
+            id="unknown",
+        ),
+    ],
+)
+def test_weights_of_another_network_are_one_line(tmp_path, content, says):
+    path = tmp_path / "w.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        is_network = isinstance(content, torch.nn.Module)
+        torch.save(content.state_dict() if is_network else content, path)
+    network = torch.nn.Linear(3, 2)
+    with pytest.raises(SettingError, match=says):
+        LoadWeights(network, str(path))()
+    with pytest.raises(SystemExit, match=says) as caught:
+        LoadWeights(network, str(path), RUN)()
+    assert "\n" not in str(caught.value)
+    assert str(path) in str(caught.value)

@@ -60,5 +60,5 @@ def test_other_weights_are_refused_by_one_line(tmp_path: Path, kind: str) -> Non
         path.write_bytes(b"PK not a checkpoint")
     else:
         torch.save([1, 2], path)
-    with pytest.raises(SettingError, match=r"w\.pt: [^\n]*; give [^\n]*$"):
+    with pytest.raises(SettingError, match=r"w\.pt: [^\n]*; [^\n]*give [^\n]*$"):
         start(network(lstm()), str(path))
