@@ -11,6 +11,9 @@ from tests.bundles.entry import Entry, entry_of
 from tests.bundles.workflows import PACKAGES, prepared_training, read, train
 from tools import bundles
 
+#: What was prepared must be readable: unread, it is made anew in every epoch.
+pytestmark = pytest.mark.filterwarnings("error:Corrupt cache file")
+
 ZOO_IDS = [
     *("bundle_root", "device", "dataset_dir", "val_interval"),
     *(
