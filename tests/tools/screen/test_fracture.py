@@ -1,9 +1,17 @@
 """The fracture network in a screening: levels looked at, and the level of the evidence."""
 
+import json
+
 import numpy as np
 import pytest
+import torch
+from monai.bundle import ConfigParser
 
+from tests.tools.screen.runs import run
+from tools import bundles, fractures
+from tools.levels import HEAD_TO_FOOT
 from tools.screen import fracture
+from tools.screen.settings import Settings
 
 #: Three slices 3 mm apart at x = 3, 0, -3 mm.
 PLACE = np.array([[-3.0, 0, 0, 3], [0, 0, -1, 100], [0, -1, 0, 100], [0, 0, 0, 1]])
@@ -51,3 +59,36 @@ def test_the_level_at_a_point(point, level) -> None:
 
 def test_no_bodies_name_no_level() -> None:
     assert fracture.level_at(np.zeros(3), {}) is None
+
+
+@pytest.fixture
+def suspicious(tmp_path, monkeypatch):
+    """The bundle with weights of chance, but for a suspicion that nothing talks it out of."""
+    path = tmp_path / "model.pt"
+    bundles.module(fractures.NAME, "ovf_bundle")  # puts the package on the path
+    config = bundles.FOLDER / fractures.NAME / "configs" / "inference.yaml"
+    parser = ConfigParser(ConfigParser.load_config_file(config))
+    torch.manual_seed(0)
+    state = parser.get_parsed_content("network_def").state_dict()
+    state["head.aggregator.out.bias"] += 9.0
+    torch.save(state, path)
+    monkeypatch.setattr(Settings, "fractures", lambda self: fractures.load("cpu", path))
+    return path
+
+
+@pytest.mark.slow
+def test_a_suspected_fracture_is_in_report_table_and_page(ct, suspicious, tmp_path) -> None:
+    assert run(ct, tmp_path / "out") == 0
+    folder = tmp_path / "out" / "small"
+    report = json.loads((folder / "report.json").read_text())
+    ovf = report["ovf"]
+    assert (ovf["status"], ovf["decision"], ovf["reasons"]) == ("measured", "positive", [])
+    assert ovf["probability"] > 0.99
+    assert ovf["slices"] == len(ovf["slice_probabilities"]) >= 3
+    assert {"L1", "L2", "L3", "L4"} <= set(ovf["levels_covered"])
+    assert 0 <= ovf["evidence"]["slice"] < ovf["slices"]
+    assert ovf["evidence"]["level"] is None or ovf["evidence"]["level"] in HEAD_TO_FOOT
+    assert report["software"]["weights"][fractures.NAME] == bundles.checksum(suspicious)
+    assert report["timing_s"]["ovf"] > 0
+    assert (folder / "fracture.png").is_file()
+    assert "fracture" in (folder / "report.html").read_text().lower()

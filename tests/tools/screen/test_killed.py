@@ -101,10 +101,17 @@ def content(out: Path) -> dict[str, object]:
 
 
 def peak_mib(pid: int) -> float:
-    """Largest memory of a process since it was last asked, MiB."""
+    """Largest memory of a process since it was last asked, MiB.
+
+    Raises:
+        ProcessLookupError: It has ended; until its parent looks, its status stays, without memory.
+    """
     status = Path(f"/proc/{pid}/status").read_text()
     Path(f"/proc/{pid}/clear_refs").write_text("5")  # starts the peak anew
-    return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    if found is None:
+        raise ProcessLookupError(pid)
+    return int(found[1]) / 1024
 
 
 @pytest.fixture(scope="module")
