@@ -15,6 +15,8 @@ from tools.phantom.squeeze.plates import find
 
 #: What is left of a body must still have endplates.
 MOST_LOSS = 0.6
+#: A broken body may be raised again by so much of its height, all of it alike.
+MOST_GAIN = 0.6
 KINDS = tuple(RIM_SHARES)
 
 
@@ -76,7 +78,8 @@ def squeeze_softly(
         affine: 4x4 voxel to RAS+ millimetre matrix of both.
         level: Name, "L1".
         loss: Share of the body's height, 0 to 0.6: in front for a wedge, in the middle for a
-            biconcave body, everywhere for a crushed one.
+            biconcave body, everywhere for a crushed one. Below 0, down to -0.6, the kind "crush"
+            raises the body instead.
         kind: "wedge", "biconcave" or "crush".
         impaction: Whether mineral is kept, so that squeezed bone is denser; else HU are only moved.
         seed: Of noise that replaces what interpolation has taken, place by place; None adds none.
@@ -90,8 +93,9 @@ def squeeze_softly(
         ValueError: If the loss, the kind or the level is unusable, the volumes differ in shape, or
             the body is cut off or has no shape of one.
     """
-    if not 0 <= loss <= MOST_LOSS:
-        raise ValueError(f"a loss of {loss} is outside 0 to {MOST_LOSS}")
+    least = -MOST_GAIN if kind == "crush" else 0
+    if not least <= loss <= MOST_LOSS:
+        raise ValueError(f"a loss of {loss} is outside {least} to {MOST_LOSS}")
     if kind not in KINDS:
         raise ValueError(f"unknown kind {kind!r}; known: {', '.join(KINDS)}")
     if ct.shape != labels.shape or ct.ndim != 3:

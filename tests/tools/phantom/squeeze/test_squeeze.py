@@ -72,6 +72,14 @@ def test_heights_are_those_asked_for_and_no_other_level_changes(spine, kind, los
         np.testing.assert_allclose(lost[level], asked, atol=0.02, err_msg=level)
 
 
+def test_a_crushed_body_is_raised_again(spine):
+    ct, labels, affine, before = spine
+    after = read(squeeze_softly(ct, labels, affine, "L2", -0.25, "crush"), affine)
+    for level in LEVELS:
+        gained = 0.25 if level == "L2" else 0.0
+        np.testing.assert_allclose(after[level] / before[level] - 1, gained, atol=0.02)
+
+
 NOISE_HU = 20.0
 
 
@@ -140,6 +148,7 @@ def test_nothing_below_and_far_aside_moves(noisy):
     [
         ({"loss": 0.7}, "a loss of 0.7 is outside 0 to 0.6"),
         ({"loss": -0.1}, "outside 0 to 0.6"),
+        ({"loss": -0.7, "kind": "crush"}, "a loss of -0.7 is outside -0.6 to 0.6"),
         ({"kind": "burst"}, "unknown kind 'burst'; known: wedge, crush, biconcave"),
         ({"level": "L5"}, "the label map holds no L5"),
         ({"level": "C3"}, "unknown level 'C3'"),
