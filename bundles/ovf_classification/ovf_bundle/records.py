@@ -20,6 +20,7 @@ from ovf_bundle.common import (
     case_name,
     datalist_cases,
     datalist_records,
+    name_apart,
     parse_command_line,
 )
 
@@ -83,12 +84,12 @@ def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
     ]
 
 
-def evaluated_cases(datalist: str, key: str) -> list[Record]:
-    """Read all scans of a list as cases with unique names.
+def evaluated_cases(datalist: str, key: str | Sequence[str]) -> list[Record]:
+    """Read all scans of a list, or of several, as cases with unique names.
 
     Args:
         datalist: JSON file in MONAI's decathlon form.
-        key: Name of the list, such as "test".
+        key: Name of the list, such as "test", or names.
 
     Returns:
         Records as `read` gives them, with the `case` and `kind` of `common.datalist_cases`.
@@ -96,10 +97,11 @@ def evaluated_cases(datalist: str, key: str) -> list[Record]:
     Raises:
         SettingError: As `read`; or the list is empty.
     """
-    records = read(datalist, key, files=False)
+    keys = [key] if isinstance(key, str) else list(key)
+    records = [record for one in keys for record in read(datalist, one, files=False)]
     if not records:
         raise SettingError(f"{datalist}: the list '{key}' is empty; name another, or give it scans")
-    named = datalist_cases(datalist, key)
+    named = name_apart([case for one in keys for case in datalist_cases(datalist, one)])
     return [
         {**record, "case": case["case"], "kind": case["kind"]}
         for record, case in zip(records, named, strict=True)

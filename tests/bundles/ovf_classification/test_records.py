@@ -112,3 +112,11 @@ def test_evaluated_cases_have_names_of_their_own(tmp_path: Path) -> None:
     assert one["case"].startswith("a-")
     assert (one["kind"], one["label"]) == ("nifti", 1)
     assert set(without_label([one])[0]) == {"image", "case", "kind"}
+
+
+def test_several_lists_are_evaluated_together(tmp_path: Path) -> None:
+    found = evaluated_cases(datalist(tmp_path, GOOD, SOUND), ["training", "validation"])
+    assert [one["label"] for one in found] == [1, 0, 0]
+    assert len({one["case"] for one in found[:2]}) == 2
+    with pytest.raises(SettingError, match="holds no list 'tests'"):
+        evaluated_cases(datalist(tmp_path, GOOD), ["training", "tests"])
