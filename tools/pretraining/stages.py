@@ -90,12 +90,17 @@ STAGES: Mapping[str, tuple[Stage, ...]] = {
         ),
         Stage(
             "sequence",
-            (*_OVF, "stage2_sequence"),
+            (*_OVF, "with_bodies", "stage2_sequence"),
             model="model_sequence.pt",
             folder="sequence",
             start_id="start_file",
         ),
-        Stage("finetune", (*_OVF, "stage3_finetune"), folder="finetune", start_id="start_file"),
+        Stage(
+            "finetune",
+            (*_OVF, "with_bodies", "stage3_finetune"),
+            folder="finetune",
+            start_id="start_file",
+        ),
     ),
 }
 """Bundle -> its stages; the epochs of the command line are the first one's."""

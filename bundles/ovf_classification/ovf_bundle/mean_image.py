@@ -11,7 +11,7 @@ mean of the slices blurred by the square of moves.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,10 +59,21 @@ def mean_image(scans: Iterable[Mapping[str, Any]], most_move: float = MOST_MOVE)
 
 
 def write(
-    scans: Iterable[Mapping[str, Any]], path: str | Path, most_move: float = MOST_MOVE
+    scans: Iterable[Mapping[str, Any]],
+    path: str | Path,
+    window: Callable[[dict[str, Any]], Mapping[str, Any]] = dict,
+    most_move: float = MOST_MOVE,
 ) -> None:
-    """Write the mean image of scans, {"mean_image": tensor}, whole or not at all."""
-    found = mean_image(scans, most_move)
+    """Write the mean image of scans, {"mean_image": tensor}, whole or not at all.
+
+    Args:
+        scans: Items with "image" [1, S, rows, columns]; those that training prepares, so that they
+            are prepared once.
+        path: File to write.
+        window: Dictionary transform from HU to 0...1.
+        most_move: Largest move each way, share of the edge.
+    """
+    found = mean_image((window(dict(scan)) for scan in scans), most_move)
     file = Path(path)
     file.parent.mkdir(parents=True, exist_ok=True)
     save = DiskSaver(str(file.parent), require_empty=False, atomic=True)

@@ -34,7 +34,7 @@ ENTRY = Entry(
     small_options=SMALL,
     overlays={
         *("augment_more", "evidence", "finetune", "multi_gpu_train", "paper", "pretrain", "quick"),
-        *("stages", "stage1_slices", "stage2_sequence", "stage3_finetune"),
+        *("stages", "stage1_slices", "stage2_sequence", "stage3_finetune", "with_bodies"),
     },
     network_overlays=(),
     check_network=check_network,

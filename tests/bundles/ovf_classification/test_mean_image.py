@@ -48,6 +48,9 @@ def test_the_network_is_filled_from_the_file(tmp_path: Path) -> None:
     assert not network.mean_image.any()
     load(network, path)
     assert torch.equal(network.mean_image, mean_image(scans()))
+    write(scans(), path, window=lambda scan: {"image": scan["image"] * 0.5})
+    load(network, path)
+    torch.testing.assert_close(network.mean_image, 0.5 * mean_image(scans()))
     with pytest.raises(SettingError, match=r"mean_image\.pt is no image of \(8, 8\) pixels"):
         load(SimpleNamespace(mean_image=torch.zeros(8, 8)), path)
     path.write_bytes(b"torso")
