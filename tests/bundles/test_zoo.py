@@ -27,6 +27,7 @@ WEIGHTS = [
     for bundle in PACKAGES
     for file, overlays in entry_of(bundle).weights.items()
 ]
+TASKS = [(bundle, name) for bundle in PACKAGES for name in entry_of(bundle).task_overlays]
 CARD_SECTIONS = [
     *("Data", "Performance", "System configuration", "Usage", "Limitations", "References"),
 ]
@@ -139,6 +140,21 @@ def test_the_network_takes_and_gives_what_the_metadata_say(name: str, n: int, bu
     wrong = {"_meta_::network_data_format::outputs::pred::num_channels": 5}
     with pytest.raises(ValueError, match="doesn't match"):
         verify_net_in_out("network_def", meta_file=meta, config_file=files, **wrong)
+
+
+@pytest.mark.parametrize("config", ["train", "inference"])
+@pytest.mark.parametrize(("bundle", "overlay"), TASKS, indirect=["bundle"])
+def test_a_swapped_task_takes_what_the_metadata_say_and_other_weights(
+    config: str, overlay: str, bundle: Path
+) -> None:
+    files = config_files(bundle, config, overlay)
+    meta = str(bundle / "configs" / "metadata.json")
+    verify_net_in_out("network_def", meta_file=meta, config_file=files, n=2, device="cpu")
+    swapped, shipped = (
+        set(read(bundle, config, *names).get_parsed_content("network_def").state_dict())
+        for names in ([overlay], [])
+    )
+    assert swapped != shipped  # or one would be read as the other
 
 
 def test_all_weights_are_looked_at(bundle: Path, entry: Entry) -> None:
