@@ -14,11 +14,13 @@ from tests.bundles.entry import Entry, Shape, entry_of
 from tests.bundles.workflows import PACKAGES, config_files, read
 
 TASKS = [(bundle, name) for bundle in PACKAGES for name in entry_of(bundle).task_overlays]
+EXPORTED = [*((bundle, ()) for bundle in PACKAGES), *((bundle, (name,)) for bundle, name in TASKS)]
 pytestmark = pytest.mark.parametrize(
     ("bundle", "overlays"),
-    [*((bundle, ()) for bundle in PACKAGES), *((bundle, (name,)) for bundle, name in TASKS)],
+    EXPORTED,
     indirect=True,
     scope="module",
+    ids=["-".join((bundle, *names)) for bundle, names in EXPORTED],
 )
 
 

@@ -56,9 +56,6 @@ BUNDLE_OPTIONAL = (
 SUSPECTED = "fracture_suspected"
 """What keeps a measured level out of the patient's mean."""
 
-PROBABILITY = "probability_reduced"
-"""Column of what a screening classifier says of a level."""
-
 SCORES = ("dsc", "ppv", "sensitivity", "msd_mm")
 
 Interval = tuple[float, float] | None
@@ -88,7 +85,7 @@ class Level:
         counts: Whether it may count in the patient's mean.
         claimed: The reference that the table itself gives, in its own mineral; None if none.
         scores: Of a segmentation: `SCORES`, `present`, `named_right`, `scan_valid`; of a screening
-            for reduced density: `PROBABILITY`.
+            for reduced density: `probability_reduced`.
     """
 
     status: str
@@ -244,29 +241,17 @@ def of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
             value, interval = row.number(column), row.interval(INTERVALS[method])
             if value is not None and status == MEASURED:
                 readings[method] = Reading(value, interval)
-        scores = {PROBABILITY: _probability(row, status)} if PROBABILITY in row.cells else {}
         if status == MEASURED and not readings:
             raise ValueError(
                 f"{row.place}: measured, but {' and '.join(COLUMN.values())} are empty"
             )
         claimed = row.number("reference_mg_cm3")
-        levels[name] = Level(status, row.text("reason"), readings, claimed=claimed, scores=scores)
+        levels[name] = Level(status, row.text("reason"), readings, claimed=claimed)
     status, reason = _outcome(levels)
     return Predicted(
         case, status, reason, _none(FAILED, "no row") | levels,
         csvfile.same(rows, "scanner"), csvfile.same(rows, "patient_id"),
     )  # fmt: skip
-
-
-def _probability(row: Row, status: str) -> float | None:
-    """What a screening classifier says of a level; None unless it was measured."""
-    value = row.number(PROBABILITY)
-    if status != MEASURED:
-        return None
-    if value is None or not 0 <= value <= 1:
-        said = "empty" if value is None else f"{value:g}, not from 0 to 1"
-        raise ValueError(f"{row.place}: measured, but {PROBABILITY} is {said}")
-    return value
 
 
 def _of_segmentation(case: str, rows: Sequence[Row]) -> Predicted:

@@ -12,6 +12,8 @@ import torch
 
 from bmd_bundle.calibration import category, to_k2hpo4
 from bmd_bundle.common import CaseError
+from bmd_bundle.describing import DescribeLevelsd
+from bmd_bundle.preflight import check_task
 from bmd_bundle.rows import COLUMNS
 from bmd_bundle.screening import DescribeReducedd, ToReducedd, called, patient_probability
 from bmd_bundle.screening_rows import summarize
@@ -140,6 +142,10 @@ def test_evaluation_behind_the_task_is_refused(
     with pytest.raises(RuntimeError) as caught:
         prepared_training(bundle, cohort, tmp_path, TASK, "evaluate", weights_file=own)
     assert "name evaluate.yaml before the overlay" in str(caught.value.__cause__)
+    argv = ["monai", "run", "evaluating", "--config_file", "x.yaml"]
+    with pytest.raises(SystemExit, match=r"^error: config_file: the network says 'reduced'"):
+        check_task(argv, "reduced", DescribeLevelsd())
+    check_task(argv, "reduced", DescribeReducedd())
 
 
 def test_a_network_without_numbers_fails_the_case() -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from tools import bundles
 from tools.evaluate import matching, references
 from tools.evaluate.matching import Case, Matched
-from tools.evaluate.predictions import HU_LINEAR, METHODS, PROBABILITY, Predictions
+from tools.evaluate.predictions import HU_LINEAR, METHODS, Predictions
 from tools.evaluate.references import References
 from tools.evaluate.screening import reading
-from tools.evaluate.screening.reading import INDEPENDENT, PARTS, TEST, TRAIN, Fold
+from tools.evaluate.screening.reading import INDEPENDENT, PARTS, PROBABILITY, TEST, TRAIN, Fold
 
 _screening = bundles.module("bmd_regression", "bmd_bundle.screening")
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tools.evaluate import csvfile, predictions
@@ -11,10 +11,14 @@ from tools.evaluate.csvfile import Row
 from tools.evaluate.predictions import (
     BUNDLE_NEEDED,
     BUNDLE_OPTIONAL,
-    PROBABILITY,
+    MEASURED,
     SCREENING,
+    Predicted,
     Predictions,
 )
+
+PROBABILITY = "probability_reduced"
+"""Column of what a screening classifier says of a level."""
 
 FOLD, PART = "fold", "part"
 """Columns of the table that `cross_validating` of bmd_regression writes."""
@@ -76,11 +80,34 @@ def read(place: Path) -> list[Fold]:
             parts[number],
             Predictions(
                 path, SCREENING, "bmd_regression",
-                {case: predictions.of_bundle(case, own) for case, own in cases.items()},
+                {case: _predicted(case, own) for case, own in cases.items()},
             ),
         )
         for number, cases in sorted(groups.items(), key=lambda item: item[0] or 0)
     ]  # fmt: skip
+
+
+def _predicted(case: str, rows: Sequence[Row]) -> Predicted:
+    """What a fold says of a case, the classifier's probabilities among the levels' scores."""
+    found = predictions.of_bundle(case, rows)
+    if PROBABILITY not in rows[0].cells:
+        return found
+    said = {row.text("level"): _probability(row) for row in rows}
+    levels = {
+        name: replace(level, scores={PROBABILITY: said.get(name)})
+        for name, level in found.levels.items()
+    }
+    return replace(found, levels=levels)
+
+
+def _probability(row: Row) -> float | None:
+    value = row.number(PROBABILITY)
+    if row.text("status") != MEASURED:
+        return None
+    if value is None or not 0 <= value <= 1:
+        said = "empty" if value is None else f"{value:g}, not from 0 to 1"
+        raise ValueError(f"{row.place}: measured, but {PROBABILITY} is {said}")
+    return value
 
 
 def _number(row: Row) -> int:
