@@ -43,8 +43,8 @@ class Entry(NamedTuple):
         export_shapes: Inputs of the exported network; the second is that of the export.
         export_axes: Axes of them whose length is free, by name.
         reasons: Why the bundle refuses, as its model card lists them.
-        task_overlays: Configs that swap what the network says, and with it the network, and inputs
-            of its export; they hold for training and for inference.
+        swaps: Overlay that swaps task and network -> inputs of the exported network, as
+            `export_shapes`.
     """
 
     draw: Callable[[Path], None]
@@ -70,7 +70,7 @@ class Entry(NamedTuple):
     export_shapes: Sequence[Shape]
     export_axes: Mapping[int, str]
     reasons: set[str]
-    task_overlays: Mapping[str, Sequence[Shape]] = MappingProxyType({})
+    swaps: Mapping[str, Sequence[Shape]] = MappingProxyType({})
 
 
 def entry_of(bundle: str) -> Entry:

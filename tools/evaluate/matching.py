@@ -120,7 +120,7 @@ class Case:
         return _category([pair.read for pair in pairs if pair is not None])
 
     def true_levels(self) -> list[str]:
-        """Levels with a reference that counts in the patient's mean."""
+        """Levels that count in the reference's own mean."""
         return [
             name
             for name in MEASURED_LEVELS

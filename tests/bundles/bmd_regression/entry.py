@@ -47,9 +47,6 @@ def check_inferred(output: Path) -> None:
 EXPORT_SHAPES = [(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)]
 NETWORK_OVERLAYS = ("network_densenet_small", "network_regressor")
 
-#: What the network of a task is exported with.
-TASK_OVERLAYS = {"task_classification": EXPORT_SHAPES}
-
 ENTRY = Entry(
     draw=draw,
     inputs=["image", "mask"],
@@ -66,7 +63,7 @@ ENTRY = Entry(
     overlays={
         *("finetune", "internal_calibration", "multi_gpu_train", "paper", "pretrain"),
         *("pretrain_internal_calibration", "quick", "cross_validation", *NETWORK_OVERLAYS),
-        *TASK_OVERLAYS,
+        "task_classification",
     },
     network_overlays=NETWORK_OVERLAYS,
     check_network=check_network,
@@ -91,5 +88,5 @@ ENTRY = Entry(
     export_shapes=EXPORT_SHAPES,
     export_axes={0: "batch"},
     reasons={"patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"},
-    task_overlays=TASK_OVERLAYS,
+    swaps={"task_classification": EXPORT_SHAPES},
 )

@@ -18,7 +18,7 @@ from bmd_bundle.rows import COLUMNS
 from bmd_bundle.screening import DescribeReducedd, ToReducedd, called, patient_probability
 from bmd_bundle.screening_rows import summarize
 from tests.bundles.bmd_regression.entry import ENTRY
-from tests.bundles.workflows import infer, prepared_training, save_weights
+from tests.bundles.workflows import infer, prepared_training, save_weights, train
 
 TASK = "task_classification"
 
@@ -58,6 +58,29 @@ def test_the_label_follows_added_mineral(bundle: Path, cohort: Path, tmp_path: P
     labels = torch.cat([item["label"] for item in workflow.parser.get_parsed_content(
         "validate::dataset")[0]])  # fmt: skip
     assert set(labels.tolist()) <= {0.0, 1.0}
+
+
+def test_it_trains_a_step_and_validates_by_auc(bundle: Path, cohort: Path, tmp_path: Path) -> None:
+    """Both classes are there to validate on."""
+    lists = json.loads((cohort / "bmd_regression.json").read_text())
+    place = tmp_path / "cohort"
+    place.mkdir()
+    records = [
+        record | {key: str(cohort / record[key]) for key in ("image", "mask")}
+        for key in ("training", "validation")
+        for record in lists[key]
+    ]
+    (place / "bmd_regression.json").write_text(
+        json.dumps({"training": records, "validation": [records[0], records[-1]]})
+    )
+    workflow = train(
+        bundle, place, tmp_path, TASK, val_interval=1, cache_dir=str(cohort / "cache"),
+        **ENTRY.small_network,
+    )  # fmt: skip
+    metrics = workflow.parser.get_parsed_content("validate::evaluator").state.metrics
+    assert list(metrics) == ["val_auc"]
+    assert 0.0 <= metrics["val_auc"] <= 1.0
+    assert (tmp_path / "checkpoints" / "best.pt").is_file()
 
 
 def test_a_patient_s_odds_are_the_mean_of_its_levels() -> None:
