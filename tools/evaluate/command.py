@@ -5,7 +5,7 @@ python -m tools evaluate results cohort/truth.json evaluation
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,20 @@ from tools.evaluate.fractures import screened, section
 from tools.evaluate.fractures.panel import Beside, Panel
 from tools.evaluate.matching import Matched
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SEGMENTATION, Predictions
+from tools.evaluate.predictions import (
+    DENSITY,
+    FRACTURES,
+    METHODS,
+    SCREENING,
+    SEGMENTATION,
+    Predictions,
+)
 from tools.evaluate.references import References
+from tools.evaluate.screening import compute as screening
+from tools.evaluate.screening import panel as crossed
+from tools.evaluate.screening import published as s3
+from tools.evaluate.screening import reading as crossed_tables
+from tools.evaluate.screening import section as screening_section
 from tools.files import LOCK_FILE, exclusive, write_content, write_json
 from tools.options import nearest
 
@@ -63,14 +75,16 @@ def evaluate(
     and its pictures.
 
     Args:
-        predictions: Folder that `screen` wrote, or the predictions.csv of a bundle's `evaluating`.
+        predictions: Folder that `screen` wrote, or the predictions.csv of a bundle's `evaluating`
+            or `cross_validating`.
         references: The truth.json of a phantom cohort, or a datalist. With a datalist of
             ovf_classification, fractures are evaluated.
         out: Folder to write.
         methods: Methods to evaluate, with commas: cnn, hu_linear, or all that read a density.
         lists: Lists of the datalist that were predicted, with commas; all; or predicted, those
             that hold a predicted case. The cases of these lists are the denominator.
-        beside: Of fractures: the predictions.csv of further aggregators, with commas.
+        beside: Of fractures: the predictions.csv of further aggregators, with commas. Of a
+            cross-validation: that of the regressor beside the classifier's, or the other way round.
         heights: Of fractures: a folder that `screen` wrote of the same cases, for the height-loss
             rule.
         readers: Of fractures: a CSV of readers' answers: case, then a column of 0 or 1 for each.
@@ -92,7 +106,13 @@ def evaluate(
     numbers = Numbers()
     matrices: dict[str, dict[str, list[list[int]]]] = {}
     about = describe(said, true, matched, used)
-    if panel is not None:
+    if isinstance(panel, crossed.Panel):
+        _no_choice(methods, said)
+        about["screening"] = screening_section.describe(panel)
+        screening.compute(numbers, panel, seed)
+        s3.put(numbers)
+        pictures: dict[str, page.Figure] = {}
+    elif panel is not None:
         _no_choice(methods, said)
         about["fractures"] = section.describe(panel)
         matrices = fractures.compute(numbers, panel, seed)
@@ -124,11 +144,15 @@ def evaluate(
 
 def _read(
     said: Path, true: Path, lists: str, beside: Beside
-) -> tuple[Predictions, References, Matched, Panel | None]:
+) -> tuple[Predictions, References, Matched, Panel | crossed.Panel | None]:
     """Read and match; nothing is written before.
 
     A `screen` folder speaks of densities and of fractures: a datalist of fractures asks for those.
     """
+    if crossed_tables.holds(said):
+        _only_fractures({"heights": beside.heights, "readers": beside.readers}, SCREENING, said)
+        joined = crossed.join(said, references.read(true, True), lists, beside.tables)
+        return joined.said, joined.known, joined.matched, joined
     found = predictions.read(said)
     if found.form == "screen" and references.names_fractures(true):
         found = screened.read(said)
@@ -139,13 +163,18 @@ def _read(
         panel = panels.join(found, known, beside)
         return found, known, panel.matched, panel
     given = {"beside": beside.tables, "heights": beside.heights, "readers": beside.readers}
+    _only_fractures(given, found.kind, found.file)
+    return found, known, matching.match(found, known), None
+
+
+def _only_fractures(given: Mapping[str, Any], kind: str, file: Path) -> None:
+    """Refuse options that only an evaluation of fractures takes."""
     for name, value in given.items():
         if value:
             raise ValueError(
-                f"--{name} is for fractures, not for the {found.kind} of {found.file}; with a "
+                f"--{name} is for fractures, not for the {kind} of {file}; with a "
                 "`screen` folder give a datalist of ovf_classification"
             )
-    return found, known, matching.match(found, known), None
 
 
 def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
@@ -172,7 +201,7 @@ def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
 def _no_choice(wanted: str, said: Predictions) -> None:
     """Refuse a choice of methods where there are no densities."""
     if wanted != "all":
-        what = "outlines" if said.kind == SEGMENTATION else "fractures"
+        what = {SEGMENTATION: "outlines", SCREENING: "a screening"}.get(said.kind, "fractures")
         raise ValueError(f"--methods: {said.file} holds {what}, no densities; leave it out")
 
 

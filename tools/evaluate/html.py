@@ -11,7 +11,8 @@ from tools.evaluate import tables
 from tools.evaluate.fractures import section as fracture_section
 from tools.evaluate.matching import ALL
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SEGMENTATION
+from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SCREENING, SEGMENTATION
+from tools.evaluate.screening import section as screening_section
 from tools.report import words
 
 STYLE = """
@@ -67,6 +68,8 @@ def write(
     scanners = shown_scanners(about)
     if kind == DENSITY:
         parts += _density(about, numbers, matrices, pictures, scanners)
+    elif kind == SCREENING:
+        parts += screening_section.parts(about, numbers)
     elif kind == FRACTURES:
         parts += fracture_section.parts(about, numbers, matrices, pictures, scanners)
     else:
@@ -112,7 +115,7 @@ def _compared(about: Mapping[str, Any]) -> Iterator[str]:
         yield page.paragraph(
             f"Lists without a predicted case, not counted: {words.listed(true['lists_left_out'])}."
         )
-    if any("training" in name for name in true["lists"]):
+    if about["kind"] != SCREENING and any("training" in name for name in true["lists"]):
         yield page.paragraph("A list of training cases is among them: they flatter.", "note")
     names = about["predictions_without_reference"]
     if names:
@@ -189,15 +192,22 @@ WHAT = {
     DENSITY: "bone density of L1–L4",
     SEGMENTATION: "outlines of L1–L4",
     FRACTURES: "vertebral fractures",
+    SCREENING: "screening for reduced density",
 }
 """What each kind of predictions is about."""
 
-USE = {DENSITY: CATEGORY_USE, SEGMENTATION: "", FRACTURES: fracture_section.USE}
+USE = {
+    DENSITY: CATEGORY_USE,
+    SEGMENTATION: "",
+    FRACTURES: fracture_section.USE,
+    SCREENING: screening_section.USE,
+}
 """What to bear in mind before anything else."""
 
 HOW = {
     DENSITY: DENSITY_METHODS,
     SEGMENTATION: OUTLINE_METHODS,
     FRACTURES: fracture_section.METHODS,
+    SCREENING: screening_section.METHODS,
 }
 """How the numbers of each kind were computed."""

@@ -104,13 +104,13 @@ class Case:
             return []
         return [
             name
-            for name in self._true_levels()
+            for name in self.true_levels()
             if self.predicted.levels[name].counts and method in self.predicted.levels[name].readings
         ]
 
     def true_category(self) -> str | None:
         """Category of the reference's own mean, all its levels; None with fewer than two."""
-        known = [self.reference.density[name] for name in self._true_levels()]
+        known = [self.reference.density[name] for name in self.true_levels()]
         values = [value for value in known if value is not None]
         return _category(values)
 
@@ -119,7 +119,8 @@ class Case:
         pairs = [self.level(name, method) for name in self.common(method)]
         return _category([pair.read for pair in pairs if pair is not None])
 
-    def _true_levels(self) -> list[str]:
+    def true_levels(self) -> list[str]:
+        """Levels that count in the reference's own mean."""
         return [
             name
             for name in MEASURED_LEVELS

@@ -20,6 +20,7 @@ from tools.report.rows import SEPARATOR
 RESULTS, PREDICTIONS = "results.csv", "predictions.csv"
 
 DENSITY, SEGMENTATION, FRACTURES = "density", "segmentation", "fractures"
+SCREENING = "screening"
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 CASE_WORDS = (DONE, REFUSED, FAILED)
@@ -83,7 +84,8 @@ class Level:
         readings: Method -> density; empty unless measured.
         counts: Whether it may count in the patient's mean.
         claimed: The reference that the table itself gives, in its own mineral; None if none.
-        scores: Of a segmentation: `SCORES`, `present`, `named_right`, `scan_valid`.
+        scores: Of a segmentation: `SCORES`, `present`, `named_right`, `scan_valid`; of a screening
+            for reduced density: `probability_reduced`.
     """
 
     status: str
@@ -173,7 +175,7 @@ def read(place: Path) -> Predictions:
             raise ValueError(
                 f"{path}: neither {' nor '.join(COLUMN.values())} is among its columns"
             )
-        kind, form, reader = DENSITY, "bmd_regression", _of_bundle
+        kind, form, reader = DENSITY, "bmd_regression", of_bundle
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.needed("case"), []).append(row)
@@ -229,7 +231,7 @@ def _of_screen(case: str, rows: Sequence[Row]) -> Predicted:
     return Predicted(case, status, reason, _none(FAILED, "no row") | levels)
 
 
-def _of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
+def of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
     """Rows of bmd_regression's predictions.csv: one per level."""
     levels = {}
     for name, row in _by_level(case, rows).items():

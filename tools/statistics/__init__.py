@@ -26,7 +26,7 @@ from tools.statistics.categories import (
     mcnemar,
     rates,
 )
-from tools.statistics.discrimination import auc
+from tools.statistics.discrimination import auc, mean_auc
 from tools.statistics.estimate import LEVEL, Estimate, Test
 from tools.statistics.paired import paired_test, share_difference
 from tools.statistics.proportions import bootstrap_mean, clopper_pearson, proportion, share
@@ -52,6 +52,7 @@ __all__ = [
     "line",
     "mcnemar",
     "mean",
+    "mean_auc",
     "median",
     "paired_test",
     "pearson",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
@@ -47,12 +47,10 @@ def auc(
         return nothing("only one class among the cases", len(x))
     codes = owners(patients, len(x))
     if repeated(codes):
-        wins = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])
+        wins = _wins(high, low)
 
         def statistic(weights: np.ndarray) -> np.ndarray:
-            up, down = weights[:, is_positive], weights[:, ~is_positive]
-            area: np.ndarray = ((up @ wins) * down).sum(1) / (up.sum(1) * down.sum(1))
-            return area
+            return _area(weights[:, is_positive], weights[:, ~is_positive], wins)
 
         return bootstrap(statistic, codes, seed, bca=False)
     value, variance = _delong(high, low)
@@ -65,6 +63,71 @@ def auc(
     reach = float(ndtri(1 - TAIL)) * variance**0.5 / (value * (1 - value))
     below, above = (float(expit(logit(value) + sign * reach)) for sign in (-1, 1))
     return Estimate(value, below, above, len(x), "DeLong, logit scale")
+
+
+def mean_auc(
+    scores: Sequence[float] | np.ndarray,
+    positive: Sequence[bool] | np.ndarray,
+    groups: Sequence[Hashable],
+    patients: Sequence[Any] | np.ndarray | None = None,
+    seed: int = 0,
+) -> Estimate:
+    """Estimate the mean of the areas of groups, such as the folds of a cross-validation.
+
+    Scores of different models are not compared with each other. A group of one class has no area
+    and is left out, in resamples too; the interval is a percentile bootstrap over patients.
+
+    Args:
+        scores: The higher, the more likely positive.
+        positive: Whether each case is.
+        groups: What each case belongs to; of a single one this is `auc`.
+        patients: Whose each case is; None if each is another patient's.
+        seed: Seed of the resampling.
+
+    Raises:
+        ValueError: Lengths differ, or a score is not finite.
+
+    >>> mean_auc([1, 2, 3, 4, 3, 2], [0, 1, 0, 1, 0, 1], [1, 1, 1, 1, 2, 2]).value
+    0.375
+    """
+    x = numbers(scores, "scores")
+    is_positive = np.asarray(positive, dtype=bool)
+    if not len(x) == len(is_positive) == len(groups):
+        raise ValueError(f"{len(x)} scores, {len(is_positive)} cases and {len(groups)} groups")
+    places: dict[Hashable, list[int]] = {}
+    for place, group in enumerate(groups):
+        places.setdefault(group, []).append(place)
+    if len(places) < 2:
+        return auc(scores, positive, patients, seed)
+    parts = []
+    for own in map(np.array, places.values()):
+        high, low = own[is_positive[own]], own[~is_positive[own]]
+        if len(high) and len(low):
+            parts.append((high, low, _wins(x[high], x[low])))
+    if not parts:
+        return nothing("only one class among the cases of each group", len(x))
+
+    def statistic(weights: np.ndarray) -> np.ndarray:
+        areas = np.array(
+            [_area(weights[:, up], weights[:, down], wins) for up, down, wins in parts]
+        )
+        known = np.isfinite(areas)
+        found: np.ndarray = np.where(known, areas, 0).sum(0) / known.sum(0)
+        return found
+
+    return bootstrap(statistic, owners(patients, len(x)), seed, bca=False)
+
+
+def _wins(high: np.ndarray, low: np.ndarray) -> np.ndarray:
+    """Whether each positive case scores above each negative one; ties count by half."""
+    found: np.ndarray = (high[:, None] > low[None]) + 0.5 * (high[:, None] == low[None])
+    return found
+
+
+def _area(up: np.ndarray, down: np.ndarray, wins: np.ndarray) -> np.ndarray:
+    """Area under weights of the positive and of the negative cases, [R]."""
+    area: np.ndarray = ((up @ wins) * down).sum(1) / (up.sum(1) * down.sum(1))
+    return area
 
 
 def _delong(high: np.ndarray, low: np.ndarray) -> tuple[float, float]:

@@ -37,7 +37,7 @@ class DescribeLevelsd(MapTransform):
         keys: Key of the network's densities, mg/cm³ HA [L, 1], of the levels that have a patch.
         calibration: What `MeasureLevelsd` was given.
         weights: File of the network's weights, which a site's correction and the interval name.
-        interval: File of the interval (`bmd_bundle.interval`).
+        interval: File of the interval (`bmd_bundle.interval`); None for no interval.
         levels_key: Where the block goes.
         rows_key: Where all numbers go.
 
@@ -45,18 +45,21 @@ class DescribeLevelsd(MapTransform):
         WrongWeightsError: The site's correction was made with other weights.
     """
 
+    #: What a network has to say for this to be right (`preflight.check_task`).
+    task = "density"
+
     def __init__(
         self,
         keys: KeysCollection = "pred",
         calibration: str | calibration_file.Given | None = None,
         weights: str | Path = "models/model.pt",
-        interval: str | Path = "models/interval.json",
+        interval: str | Path | None = "models/interval.json",
         levels_key: str = "levels",
         rows_key: str = "measured",
     ) -> None:
         super().__init__(keys)
         self.given = calibration_file.given(calibration or None)
-        self.weights, self.interval_file = Path(weights), Path(interval)
+        self.weights, self.interval_file = Path(weights), interval
         self.levels_key, self.rows_key = levels_key, rows_key
 
     @cached_property
@@ -64,7 +67,7 @@ class DescribeLevelsd(MapTransform):
         """The interval of the weights in use."""
         checksum = hashlib.sha256(self.weights.read_bytes()).hexdigest()
         in_use.check_weights(self.given, checksum)
-        return interval.load(self.interval_file, checksum)
+        return interval.load(self.interval_file, checksum) if self.interval_file else None
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with levels and rows."""
@@ -104,7 +107,7 @@ class DescribeLevelsd(MapTransform):
         error: float | None,
         kvp: float | None,
         used: in_use.InUse | None,
-    ) -> tuple[float, list[float] | None]:
+    ) -> tuple[float | None, list[float] | None]:
         """What the network reads, with its interval; corrected if the site's file says so."""
         found = self.interval  # also checks the weights
         limits = found.around(density, error, kvp) if found else (np.nan, np.nan)

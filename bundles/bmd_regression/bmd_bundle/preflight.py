@@ -16,7 +16,7 @@ from bmd_bundle import in_use, interval
 from bmd_bundle.calibration import CalibrationError
 from bmd_bundle.common import SettingError, check, parse_command_line, read_weights
 
-__all__ = ["SettingError", "check", "check_files"]
+__all__ = ["SettingError", "check", "check_files", "check_task"]
 
 
 def check_files(
@@ -50,3 +50,29 @@ def check_files(
             interval.load(interval_file, checksum)
     except (SettingError, CalibrationError) as error:
         raise SystemExit(f"error: {error}") from None
+
+
+def check_task(argv: Sequence[str], task: str, described: Any) -> None:
+    """Refuse overlays in an order in which one thing is learnt and another one told.
+
+    `evaluate.yaml` behind an overlay that swaps the task takes that overlay's steps back, and would
+    scale a probability to mg/cm³.
+
+    Args:
+        argv: The command line, `sys.argv`.
+        task: What the network says.
+        described: The step that puts it in words; its `task` is what it takes it for.
+
+    Raises:
+        SystemExit: They differ, on the command line; one line, status 1.
+        SettingError: They differ, in another program.
+    """
+    if task == described.task:
+        return
+    line = (
+        f"config_file: the network says {task!r} and would be read as {described.task!r}; name "
+        "evaluate.yaml before the overlay of the task"
+    )
+    if parse_command_line(argv)[1].keys() & {"config_file", "args_file"}:
+        raise SystemExit(f"error: {line}")
+    raise SettingError(line)

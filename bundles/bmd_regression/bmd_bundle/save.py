@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,7 @@ class SaveImageBmdd(SaveImaged):
         levels_key: Key of the levels.
         case_key: Key of the case's name.
         kind_key: Key of "nifti" or "dicom".
+        more: Keys of further blocks, written behind the levels under their own names.
     """
 
     def __init__(
@@ -47,10 +48,12 @@ class SaveImageBmdd(SaveImaged):
         levels_key: str = "levels",
         case_key: str = "case",
         kind_key: str = "kind",
+        more: Sequence[str] = (),
     ) -> None:
         super().__init__(keys, output_dir=output_dir, output_postfix="bmd")
         self.output_dir = Path(output_dir)
         self.levels_key, self.case_key, self.kind_key = levels_key, case_key, kind_key
+        self.more = tuple(more)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the file; the data are returned unchanged."""
@@ -67,6 +70,7 @@ class SaveImageBmdd(SaveImaged):
                 "kvp": known_kvp(data.get("kvp")),
             },
             "levels": levels,
+            **{key: data[key] for key in self.more},
         }
         write_json(self.output_dir / f"{name}{BMD_ENDING}", plain(content))
         return dict(data)

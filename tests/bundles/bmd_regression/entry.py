@@ -44,6 +44,7 @@ def check_inferred(output: Path) -> None:
     ]
 
 
+EXPORT_SHAPES = [(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)]
 NETWORK_OVERLAYS = ("network_densenet_small", "network_regressor")
 
 ENTRY = Entry(
@@ -61,7 +62,8 @@ ENTRY = Entry(
     small_options={},
     overlays={
         *("finetune", "internal_calibration", "multi_gpu_train", "paper", "pretrain"),
-        *("pretrain_internal_calibration", "quick", *NETWORK_OVERLAYS),
+        *("pretrain_internal_calibration", "quick", "cross_validation", *NETWORK_OVERLAYS),
+        "task_classification",
     },
     network_overlays=NETWORK_OVERLAYS,
     check_network=check_network,
@@ -83,7 +85,8 @@ ENTRY = Entry(
     },
     check_inferred=check_inferred,
     weights={"model.pt": [], "model_internal_calibration.pt": ["internal_calibration"]},
-    export_shapes=[(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)],
+    export_shapes=EXPORT_SHAPES,
     export_axes={0: "batch"},
     reasons={"patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"},
+    swaps={"task_classification": EXPORT_SHAPES},
 )

@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from tools.statistics import auc
+from tools.statistics import auc, mean_auc
 
 
 def drawn(n: int, seed: int, apart: float = 1.5) -> tuple[np.ndarray, np.ndarray]:
@@ -81,3 +81,30 @@ def test_repeated_patients_are_resampled_together() -> None:
 def test_unusable_scores_are_refused(scores: list[float], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         auc(scores, [True, False])
+
+
+def test_the_mean_area_of_groups_is_scikit_learn_s_and_compares_no_two_groups() -> None:
+    rng = np.random.default_rng(5)
+    groups = np.repeat([1, 2, 3], 40)
+    positive = rng.random(120) < 0.4
+    scores = positive + rng.normal(0, 1, 120)
+    found = mean_auc(scores, positive, groups, seed=1)
+    areas = [roc_auc_score(positive[groups == g], scores[groups == g]) for g in (1, 2, 3)]
+    assert found.value == pytest.approx(np.mean(areas))
+    shifted = mean_auc(scores + 100.0 * groups, positive, groups, seed=1)
+    assert (shifted.value, shifted.low, shifted.high) == (found.value, found.low, found.high)
+    # Three independent areas: about the standard error of one over the root of three.
+    alone = auc(scores[groups == 1], positive[groups == 1])
+    narrower = (found.high - found.low) / (alone.high - alone.low)
+    assert 0.35 < narrower < 0.85
+
+
+def test_a_group_of_one_class_has_no_area_and_is_left_out() -> None:
+    scores, positive = [1, 2, 3, 4, 5, 6], [False, True, False, True, True, True]
+    assert (
+        mean_auc(scores, positive, [1, 1, 1, 1, 2, 2]).value == auc(scores[:4], positive[:4]).value
+    )
+    none = mean_auc(scores[4:], positive[4:], [1, 2])
+    assert (none.value, none.reason) == (None, "only one class among the cases of each group")
+    with pytest.raises(ValueError, match="2 scores, 2 cases and 1 groups"):
+        mean_auc([1, 2], [True, False], [1])
