@@ -29,6 +29,8 @@ NOTHING, SOUND, BROKEN = 0, 1, 2
 FILLED = 0.3
 #: A slice shows a fracture where it cuts this much of a broken body, mm2: about a third of a body.
 SHOWN_MM2 = 200.0
+#: Of which so many pixels must be left in view after random changes.
+SHOWN_PIXELS = 40
 #: What stands for a slice that is neither one nor the other: the edge of a broken body.
 UNDECIDED = float("nan")
 
@@ -110,7 +112,9 @@ class SliceTruthd(MapTransform):
         changed = dict(data)
         codes = torch.as_tensor(changed.pop(self.keys[0]))[0]
         shown = float(changed.pop(self.shown_key))
-        label = 0.0 if shown == 0 else 1.0 if shown >= SHOWN_MM2 else UNDECIDED
+        in_view = int((codes == BROKEN).sum())
+        whole = shown >= SHOWN_MM2 and in_view >= SHOWN_PIXELS
+        label = 0.0 if 0 in (shown, in_view) else 1.0 if whole else UNDECIDED
         layers = torch.cat([codes != NOTHING, codes == BROKEN]).float()
         cells = nn.functional.avg_pool2d(layers, CELL_PIXELS) > FILLED
         changed[self.label_key] = torch.cat([torch.tensor([label]), cells.float().flatten()])

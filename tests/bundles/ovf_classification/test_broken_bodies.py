@@ -81,6 +81,19 @@ def test_the_truth_of_a_slice_and_of_its_cells(shown: float, label: float | None
     assert broken.nonzero().tolist() == [[2, 3]]
 
 
+@pytest.mark.parametrize(
+    ("pixels", "label"), [(0, 0.0), (30, None), (50, 1.0)], ids=["gone", "cut", "in view"]
+)
+def test_a_fracture_that_a_random_change_moved_out_of_view_is_none(
+    pixels: int, label: float | None
+) -> None:
+    codes = torch.full((1, 1, 64, 64), SOUND, dtype=torch.uint8)
+    codes.view(-1)[:pixels] = BROKEN
+    data = {"bodies": codes, "shown": torch.tensor([[[[400.0]]]])}
+    found = SliceTruthd("bodies")(data)["label"][0]
+    assert (None if found.isnan() else float(found)) == label
+
+
 def test_the_loss_by_hand() -> None:
     """Sure and right costs nothing; a slice that is undecided does not count."""
     sure = 20.0
