@@ -7,6 +7,7 @@ A bundle joins `test_zoo.py`, `test_contract_train.py` and the others by that on
 import importlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -42,6 +43,8 @@ class Entry(NamedTuple):
         export_shapes: Inputs of the exported network; the second is that of the export.
         export_axes: Axes of them whose length is free, by name.
         reasons: Why the bundle refuses, as its model card lists them.
+        swaps: Overlay that swaps task and network -> inputs of the exported network, as
+            `export_shapes`.
     """
 
     draw: Callable[[Path], None]
@@ -67,6 +70,7 @@ class Entry(NamedTuple):
     export_shapes: Sequence[Shape]
     export_axes: Mapping[int, str]
     reasons: set[str]
+    swaps: Mapping[str, Sequence[Shape]] = MappingProxyType({})
 
 
 def entry_of(bundle: str) -> Entry:

@@ -12,7 +12,7 @@ from tests.bundles.workflows import PACKAGES
 from tools import bundles
 
 #: Words that stand for a path of the user's.
-PLACEHOLDERS = {"CT", "MASK", "DATA", "COHORT", "MY_DATA"}
+PLACEHOLDERS = {"CT", "MASK", "DATA", "COHORT", "MY_DATA", "WEIGHTS"}
 
 
 def card(bundle: str) -> str:

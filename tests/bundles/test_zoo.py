@@ -27,6 +27,7 @@ WEIGHTS = [
     for bundle in PACKAGES
     for file, overlays in entry_of(bundle).weights.items()
 ]
+SWAPS = [(bundle, name) for bundle in PACKAGES for name in entry_of(bundle).swaps]
 CARD_SECTIONS = [
     *("Data", "Performance", "System configuration", "Usage", "Limitations", "References"),
 ]
@@ -139,6 +140,19 @@ def test_the_network_takes_and_gives_what_the_metadata_say(name: str, n: int, bu
     wrong = {"_meta_::network_data_format::outputs::pred::num_channels": 5}
     with pytest.raises(ValueError, match="doesn't match"):
         verify_net_in_out("network_def", meta_file=meta, config_file=files, **wrong)
+
+
+@pytest.mark.parametrize(("bundle", "name"), SWAPS, indirect=["bundle"])
+def test_a_swapped_network_takes_and_gives_what_its_metadata_would_say(
+    name: str, bundle: Path, entry: Entry
+) -> None:
+    _, channels, *space = entry.swaps[name][0]
+    inputs = "_meta_::network_data_format::inputs::image::"
+    said = {f"{inputs}num_channels": channels, f"{inputs}spatial_shape": list(space)}
+    meta = str(bundle / "configs" / "metadata.json")
+    for config in ("train", "inference"):
+        files = config_files(bundle, config, name)
+        verify_net_in_out("network_def", meta_file=meta, config_file=files, device="cpu", **said)
 
 
 def test_all_weights_are_looked_at(bundle: Path, entry: Entry) -> None:

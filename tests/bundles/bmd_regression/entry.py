@@ -62,6 +62,7 @@ ENTRY = Entry(
     overlays={
         *("finetune", "internal_calibration", "multi_gpu_train", "paper", "pretrain"),
         *("pretrain_internal_calibration", "quick", *NETWORK_OVERLAYS),
+        *("reference_dxa", "pretrain_reference_dxa"),
     },
     network_overlays=NETWORK_OVERLAYS,
     check_network=check_network,
@@ -85,5 +86,9 @@ ENTRY = Entry(
     weights={"model.pt": [], "model_internal_calibration.pt": ["internal_calibration"]},
     export_shapes=[(1, 3, 32, 32), (2, 3, 32, 32), (7, 3, 32, 32)],
     export_axes={0: "batch"},
-    reasons={"patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"},
+    reasons={
+        *("patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"),
+        "contrast",
+    },
+    swaps={"reference_dxa": [(1, 1, 128, 128), (2, 1, 128, 128), (7, 1, 128, 128)]},
 )
