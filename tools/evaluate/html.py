@@ -8,10 +8,11 @@ from typing import Any
 
 from tools import __version__, page
 from tools.evaluate import tables
+from tools.evaluate.areal import section as areal_section
 from tools.evaluate.fractures import section as fracture_section
 from tools.evaluate.matching import ALL
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SEGMENTATION
+from tools.evaluate.predictions import AREAL, DENSITY, FRACTURES, METHODS, SEGMENTATION
 from tools.report import words
 
 STYLE = """
@@ -67,6 +68,8 @@ def write(
     scanners = shown_scanners(about)
     if kind == DENSITY:
         parts += _density(about, numbers, matrices, pictures, scanners)
+    elif kind == AREAL:
+        parts += areal_section.parts(about, numbers, pictures, scanners)
     elif kind == FRACTURES:
         parts += fracture_section.parts(about, numbers, matrices, pictures, scanners)
     else:
@@ -187,16 +190,23 @@ OUTLINE_METHODS = (
 
 WHAT = {
     DENSITY: "bone density of L1–L4",
+    AREAL: "areal bone density of L1–L4",
     SEGMENTATION: "outlines of L1–L4",
     FRACTURES: "vertebral fractures",
 }
 """What each kind of predictions is about."""
 
-USE = {DENSITY: CATEGORY_USE, SEGMENTATION: "", FRACTURES: fracture_section.USE}
+USE = {
+    DENSITY: CATEGORY_USE,
+    AREAL: areal_section.USE,
+    SEGMENTATION: "",
+    FRACTURES: fracture_section.USE,
+}
 """What to bear in mind before anything else."""
 
 HOW = {
     DENSITY: DENSITY_METHODS,
+    AREAL: areal_section.METHODS,
     SEGMENTATION: OUTLINE_METHODS,
     FRACTURES: fracture_section.METHODS,
 }

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from tools.evaluate import csvfile
-from tools.evaluate.csvfile import Row
+from tools.evaluate.csvfile import Row, table_of
 from tools.evaluate.fractures.answers import NEGATIVE, POSITIVE, Answer
 from tools.evaluate.predictions import (
     CASE_WORDS,
@@ -22,7 +22,6 @@ from tools.evaluate.predictions import (
     REFUSED,
     Predicted,
     Predictions,
-    table_of,
 )
 from tools.report.rows import COLUMNS, LOSSES
 from tools.screen.facts import DEFAULT
