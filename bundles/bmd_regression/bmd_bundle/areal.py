@@ -76,6 +76,8 @@ class _SlicesTransform(MapTransform):
         mask_key: Key of the label map on the same grid, which is removed.
         kvp_key: Key of the tube voltage, kV; without it 120 is assumed.
         contrast_key: Key of what `ReadContrastd` read.
+        blood_key: Key of the aorta's blood, HU or None, of a case that brings it; else it is looked
+            for. It is removed.
         size: Pixels of a slice, rows and columns, which are equal.
         size_mm: Edge of its field, mm.
         slice_step_mm: Distance of a level's outer slices from the middle one, mm.
@@ -91,6 +93,7 @@ class _SlicesTransform(MapTransform):
         mask_key: str = "mask",
         kvp_key: str = "kvp",
         contrast_key: str = "contrast",
+        blood_key: str = "aorta_hu",
         size: Sequence[int] = (128, 128),
         size_mm: float = 400.0,
         slice_step_mm: float = 6.0,
@@ -99,11 +102,15 @@ class _SlicesTransform(MapTransform):
         super().__init__(keys)
         if len(size) != 2 or size[0] != size[1]:
             raise ValueError(f"size {list(size)} must be two equal numbers: slices are square")
-        self.mask_key, self.kvp_key, self.contrast_key = mask_key, kvp_key, contrast_key
+        self.mask_key, self.kvp_key = mask_key, kvp_key
+        self.contrast_key, self.blood_key = contrast_key, blood_key
         self.slices = Slices(int(size[0]), size_mm, slice_step_mm, slice_thickness_mm)
 
-    def read(self, data: Mapping[Hashable, Any]) -> dict[str, np.ndarray | str]:
-        """Slices of every level, HU [3, P, P], or the reason code why there are none."""
+    def take(self, data: dict[Hashable, Any]) -> dict[str, np.ndarray | str]:
+        """Slices of every level, HU [3, P, P], or the reason code why there are none.
+
+        Label map and blood are removed from the data.
+        """
         image, mask = data[self.keys[0]], data[self.mask_key]
         hu, labels = convert_to_numpy(image)[0], convert_to_numpy(mask)[0]
         affine = convert_to_numpy(image.affine).astype(float)
@@ -114,6 +121,8 @@ class _SlicesTransform(MapTransform):
         for level in LEVEL_IDS:
             one = refused if refused and level in shown else found.get(level, NOT_FOUND)
             answers[level] = one.reason if isinstance(one, PatchError) else one
+        del data[self.mask_key]
+        data.pop(self.blood_key, None)
         return answers
 
     def _refused(
@@ -125,10 +134,15 @@ class _SlicesTransform(MapTransform):
             return WRONG_KVP
         said = data.get(self.contrast_key, "unknown")
         if said != "applied":  # else nothing needs to be looked for
-            bodies = tissues.bodies_mm(labels, affine)
-            blood = aorta.find(hu, affine, bodies).hu_median if bodies else None
+            blood = data[self.blood_key] if self.blood_key in data else _blood(hu, affine, labels)
             said = "applied" if contrast.is_enhanced(said, blood) else said
         return CONTRAST if said == "applied" else None
+
+
+def _blood(hu: np.ndarray, affine: np.ndarray, labels: np.ndarray) -> float | None:
+    """Blood of the aorta, HU; None where it is not found with certainty."""
+    bodies = tissues.bodies_mm(labels, affine)
+    return aorta.find(hu, affine, bodies).hu_median if bodies else None
 
 
 class TrainingSlicesd(_SlicesTransform):
@@ -157,8 +171,7 @@ class TrainingSlicesd(_SlicesTransform):
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Return the data with slices in place of the CT."""
         changed = dict(data)
-        found = self.read(changed)
-        del changed[self.mask_key]
+        found = self.take(changed)
         slices, densities = [self._none()], [np.zeros(0)]
         reasons = []
         for level, density in changed[self.density_key].items():
@@ -208,8 +221,7 @@ class MeasureSlicesd(_SlicesTransform):
         if self.calibration:
             problem = "areal density has no calibration by tube voltage or site"
             raise CaseError(changed.get("case", "case"), problem, "leave calibration_file out")
-        found = self.read(changed)
-        del changed[self.mask_key]
+        found = self.take(changed)
         kvp = known_kvp(changed.get(self.kvp_key))
         pixels = self.slices.pixels
         stacks = [np.zeros((0, pixels, pixels), dtype=np.float32)]
