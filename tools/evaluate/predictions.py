@@ -16,7 +16,7 @@ from tools.evaluate.csvfile import Row, table_of
 from tools.evaluate.fractures import answers
 from tools.evaluate.fractures.answers import Answer
 from tools.levels import MEASURED_LEVELS
-from tools.report.rows import COLUMNS as SCREEN_COLUMNS
+from tools.report import rows as screen_rows
 from tools.report.rows import SEPARATOR
 
 DENSITY, SEGMENTATION, FRACTURES = "density", "segmentation", "fractures"
@@ -159,7 +159,7 @@ def read(place: Path) -> Predictions:
     path = table_of(place)
     head, rows = csvfile.read(path)
     if "level_status" in head:
-        csvfile.check_columns(path, head, SCREEN_COLUMNS, ())
+        csvfile.check_columns(path, head, screen_rows.ALWAYS, screen_rows.AREAL)
         kind, form, reader = DENSITY, "screen", _of_screen
     elif "dsc" in head:
         columns = bundles.module("lumbar_segmentation", "lumbar_bundle.rows").COLUMNS

@@ -53,6 +53,9 @@ COLUMNS = (
 """Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; from the mean on they
 are the patient's and the scan's and stand in each of its rows."""
 
+ALWAYS = tuple(name for name in COLUMNS if name not in AREAL)
+"""Columns that every results.csv has had."""
+
 SEPARATOR = ";"
 """Between several reasons in one cell."""
 

@@ -11,6 +11,7 @@ import torch
 from bmd_bundle.areal_rows import COLUMNS
 from bmd_bundle.common import SettingError
 from bmd_bundle.records import read as read_records
+from bmd_bundle.t_score import Reference
 from tests.bundles.bmd_regression import trunks
 from tests.bundles.bmd_regression.abdomen import Abdomen
 from tests.bundles.cohorts import save_case
@@ -64,6 +65,10 @@ def test_every_slice_is_drawn_anew_each_time(bundle: Path, cohort: Path, tmp_pat
     shifts = np.array(shown) - np.array(moved)
     assert len(np.unique(shifts.round(3), axis=0)) == 6
     assert 0.2 < np.abs(shifts).max() < 8  # pixels: 4 of the shift, and those of the turn
+
+
+def test_the_t_score_s_reference_is_the_one_that_tools_evaluate_by(bundle: Path) -> None:
+    assert read(bundle, "train", OVERLAY).get_parsed_content("t_score_reference") == Reference()
 
 
 def test_training_and_reading_take_the_same_slices(bundle: Path) -> None:

@@ -23,7 +23,7 @@ from tools.evaluate.predictions import (
     Predicted,
     Predictions,
 )
-from tools.report.rows import COLUMNS, LOSSES
+from tools.report.rows import ALWAYS, AREAL, LOSSES
 from tools.screen.facts import DEFAULT
 
 RULE, NETWORK = "height loss", "fracture network"
@@ -44,7 +44,7 @@ def read(place: Path) -> Predictions:
     """
     path = table_of(place)
     head, rows = csvfile.read(path)
-    csvfile.check_columns(path, head, COLUMNS, ())
+    csvfile.check_columns(path, head, ALWAYS, AREAL)
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.needed("case"), []).append(row)
