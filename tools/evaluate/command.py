@@ -12,6 +12,8 @@ from typing import Any
 from tools import page, versions
 from tools.evaluate import density, figures, html, matching, predictions, published, references
 from tools.evaluate import segmentation as outlines
+from tools.evaluate.areal import compute as areal
+from tools.evaluate.areal import section as areal_section
 from tools.evaluate.fractures import compute as fractures
 from tools.evaluate.fractures import figures as fracture_figures
 from tools.evaluate.fractures import panel as panels
@@ -21,6 +23,8 @@ from tools.evaluate.fractures.panel import Beside, Panel
 from tools.evaluate.matching import Matched
 from tools.evaluate.numbers import Numbers
 from tools.evaluate.predictions import (
+    AREAL,
+    CNN,
     DENSITY,
     FRACTURES,
     METHODS,
@@ -43,6 +47,7 @@ PICTURES = frozenset(
     f"{stem}.png"
     for stem in (
         "dsc",
+        areal_section.SCATTER,
         *section.PICTURES,
         *(f"{kind}_{m}" for kind in ("scatter", "bland_altman", "confusion") for m in METHODS),
     )
@@ -50,6 +55,14 @@ PICTURES = frozenset(
 """Every picture that an evaluation may hold."""
 
 OWN = {NUMBERS_FILE, TABLE_FILE, PAGE_FILE, LOCK_FILE, *PICTURES}
+
+WITHOUT_CHOICE = {
+    SEGMENTATION: "outlines, no densities",
+    FRACTURES: "fractures, no densities",
+    AREAL: "areal densities of one method",
+    SCREENING: "a screening, no densities",
+}
+"""What predictions hold that leave no choice of methods."""
 
 SCHEMA = 1
 """Version of evaluation.json."""
@@ -78,7 +91,8 @@ def evaluate(
         predictions: Folder that `screen` wrote, or the predictions.csv of a bundle's `evaluating`
             or `cross_validating`.
         references: The truth.json of a phantom cohort, or a datalist. With a datalist of
-            ovf_classification, fractures are evaluated.
+            ovf_classification, fractures are evaluated. Predictions of areal density (the variant
+            of bmd_regression against DXA) take a datalist of areal density.
         out: Folder to write.
         methods: Methods to evaluate, with commas: cnn, hu_linear, or all that read a density.
         lists: Lists of the datalist that were predicted, with commas; all; or predicted, those
@@ -122,6 +136,11 @@ def evaluate(
         matrices = density.compute(numbers, matched, used, seed)
         published.put(numbers)
         pictures = figures.draw(matched, numbers, used, matrices)
+    elif said.kind == AREAL:
+        about["areal"] = areal_section.describe(matched)
+        areal.compute(numbers, matched, seed)
+        published.put_areal(numbers)
+        pictures = areal_section.draw(matched)
     else:
         outlines.compute(numbers, matched, seed)
         published.put_segmentation(numbers)
@@ -157,7 +176,7 @@ def _read(
     if found.form == "screen" and references.names_fractures(true):
         found = screened.read(said)
     asked = found.kind == FRACTURES
-    known = references.read(true, found.kind == DENSITY, asked)
+    known = references.read(true, found.kind == DENSITY, asked, found.kind == AREAL)
     known = references.choose(known, lists, frozenset(found.cases))
     if asked:
         panel = panels.join(found, known, beside)
@@ -179,9 +198,9 @@ def _only_fractures(given: Mapping[str, Any], kind: str, file: Path) -> None:
 
 def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
     """Return the methods that a comma-separated text names."""
-    if said.kind == SEGMENTATION:
+    if said.kind in (SEGMENTATION, AREAL):
         _no_choice(wanted, said)
-        return ()
+        return () if said.kind == SEGMENTATION else (CNN,)
     if wanted == "all":
         return said.methods()
     names = [part.strip() for part in wanted.split(",") if part.strip()]
@@ -201,8 +220,8 @@ def _methods(wanted: str, said: Predictions) -> tuple[str, ...]:
 def _no_choice(wanted: str, said: Predictions) -> None:
     """Refuse a choice of methods where there are no densities."""
     if wanted != "all":
-        what = {SEGMENTATION: "outlines", SCREENING: "a screening"}.get(said.kind, "fractures")
-        raise ValueError(f"--methods: {said.file} holds {what}, no densities; leave it out")
+        what = WITHOUT_CHOICE[said.kind]
+        raise ValueError(f"--methods: {said.file} holds {what}; leave it out")
 
 
 def _check_out(out: Path, overwrite: bool) -> None:

@@ -10,6 +10,9 @@ from pathlib import Path
 
 from tools.options import nearest
 
+RESULTS, PREDICTIONS = "results.csv", "predictions.csv"
+"""Tables of predictions, of `screen` and of a bundle."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -102,6 +105,26 @@ def same(rows: Sequence[Row], column: str) -> str | None:
     if len(said) > 1:
         raise ValueError(f"{rows[-1].place}: the rows of one case differ in {column}")
     return said.pop()
+
+
+def table_of(place: Path) -> Path:
+    """Find the table that a path means.
+
+    Raises:
+        ValueError: There is none, or more than one; one line.
+    """
+    if not place.exists():
+        raise ValueError(f"{place}: no such file or folder; give predictions")
+    if not place.is_dir():
+        return place
+    found = [place / name for name in (RESULTS, PREDICTIONS) if (place / name).is_file()]
+    if not found:
+        raise ValueError(
+            f"{place}: holds neither {RESULTS} of `screen` nor {PREDICTIONS} of `evaluating`"
+        )
+    if len(found) > 1:
+        raise ValueError(f"{place}: holds {RESULTS} and {PREDICTIONS}; name the file")
+    return found[0]
 
 
 def read(path: Path) -> tuple[list[str], list[Row]]:

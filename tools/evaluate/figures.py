@@ -113,11 +113,11 @@ def draw_segmentation(matched: Matched) -> dict[str, page.Figure]:
 def _scatter(matched: Matched, method: str) -> bytes:
     figure, axes = canvas(5.2, 5.0)
     everything: list[float] = []
-    for scanner, colour, mark, cases in _scanners(matched):
+    for scanner, colour, mark, cases in scanners(matched):
         pairs, _ = density.sample(cases, method, density.LEVELS)
         x, y = [pair.true for pair in pairs], [pair.read for pair in pairs]
         everything += x + y
-        _points(axes, x, y, scanner, colour, mark)
+        points(axes, x, y, scanner, colour, mark)
     low, high = min(everything), max(everything)
     room = max(5.0, 0.05 * (high - low))
     ends = (low - room, high + room)
@@ -137,10 +137,10 @@ def _scatter(matched: Matched, method: str) -> bytes:
 
 def _bland_altman(matched: Matched, numbers: Numbers, method: str) -> bytes:
     figure, axes = canvas(5.6, 5.0)
-    for scanner, colour, mark, cases in _scanners(matched):
+    for scanner, colour, mark, cases in scanners(matched):
         pairs, _ = density.sample(cases, method, density.MEAN)
         x = [(pair.true + pair.read) / 2 for pair in pairs]
-        _points(axes, x, [pair.read - pair.true for pair in pairs], scanner, colour, mark)
+        points(axes, x, [pair.read - pair.true for pair in pairs], scanner, colour, mark)
     axes.axhline(0, color="#777777", linewidth=0.8)
     for metric, style in (("bias", "-"), ("limit_low", "--"), ("limit_high", "--")):
         found = numbers.get(density.AGREEMENT, ALL, metric, method, density.MEAN)
@@ -196,7 +196,7 @@ def confusion(
     return to_png(figure)
 
 
-def _scanners(matched: Matched) -> list[tuple[str, str, str, list[Case]]]:
+def scanners(matched: Matched) -> list[tuple[str, str, str, list[Case]]]:
     """Scanners with colour, mark and cases."""
     groups = [(name, cases) for name, cases in matched.groups().items() if name != ALL]
     return [
@@ -205,9 +205,10 @@ def _scanners(matched: Matched) -> list[tuple[str, str, str, list[Case]]]:
     ]
 
 
-def _points(
+def points(
     axes: Axes, x: Sequence[float], y: Sequence[float], label: str, colour: str, mark: str
 ) -> None:
+    """Draw one scanner's points."""
     axes.scatter(x, y, s=18, c=colour, marker=mark, alpha=0.65, linewidths=0, label=label)
 
 

@@ -8,10 +8,18 @@ from typing import Any
 
 from tools import __version__, page
 from tools.evaluate import tables
+from tools.evaluate.areal import section as areal_section
 from tools.evaluate.fractures import section as fracture_section
 from tools.evaluate.matching import ALL
 from tools.evaluate.numbers import Numbers
-from tools.evaluate.predictions import DENSITY, FRACTURES, METHODS, SCREENING, SEGMENTATION
+from tools.evaluate.predictions import (
+    AREAL,
+    DENSITY,
+    FRACTURES,
+    METHODS,
+    SCREENING,
+    SEGMENTATION,
+)
 from tools.evaluate.screening import section as screening_section
 from tools.report import words
 
@@ -70,6 +78,8 @@ def write(
         parts += _density(about, numbers, matrices, pictures, scanners)
     elif kind == SCREENING:
         parts += screening_section.parts(about, numbers)
+    elif kind == AREAL:
+        parts += areal_section.parts(about, numbers, pictures, scanners)
     elif kind == FRACTURES:
         parts += fracture_section.parts(about, numbers, matrices, pictures, scanners)
     else:
@@ -190,6 +200,7 @@ OUTLINE_METHODS = (
 
 WHAT = {
     DENSITY: "bone density of L1–L4",
+    AREAL: "areal bone density of L1–L4",
     SEGMENTATION: "outlines of L1–L4",
     FRACTURES: "vertebral fractures",
     SCREENING: "screening for reduced density",
@@ -198,6 +209,7 @@ WHAT = {
 
 USE = {
     DENSITY: CATEGORY_USE,
+    AREAL: areal_section.USE,
     SEGMENTATION: "",
     FRACTURES: fracture_section.USE,
     SCREENING: screening_section.USE,
@@ -206,6 +218,7 @@ USE = {
 
 HOW = {
     DENSITY: DENSITY_METHODS,
+    AREAL: areal_section.METHODS,
     SEGMENTATION: OUTLINE_METHODS,
     FRACTURES: fracture_section.METHODS,
     SCREENING: screening_section.METHODS,

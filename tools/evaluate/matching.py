@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tools.evaluate.predictions import (
+    AREAL,
     CASE_WORDS,
     FAILED,
     MEASURED,
@@ -13,7 +14,8 @@ from tools.evaluate.predictions import (
     Predicted,
     Predictions,
 )
-from tools.evaluate.references import HA, NAMELESS, Reference, References
+from tools.evaluate.qct import K2HPO4
+from tools.evaluate.references import NAMELESS, Reference, References
 from tools.levels import MEASURED_LEVELS
 from tools.report.minerals import category, to_k2hpo4
 
@@ -26,8 +28,9 @@ MISSING = "no prediction"
 CATEGORY_LEVELS = 2
 """Levels that a category takes (the project's clinical rules)."""
 
+SAME = {AREAL: 0.001}
 SAME_MG_CM3 = 0.1
-"""What rounding may move a reference by between two files, mg/cm³."""
+"""What rounding may move a reference by between two files, g/cm² and mg/cm³."""
 
 
 @dataclass(frozen=True)
@@ -207,8 +210,9 @@ def _refuse_other_references(
         true = reference.density.get(name)
         if level.claimed is None or true is None:
             continue
-        as_given = true if reference.mineral == HA else to_k2hpo4(true)
-        if min(abs(level.claimed - true), abs(level.claimed - as_given)) > SAME_MG_CM3:
+        as_given = to_k2hpo4(true) if reference.mineral == K2HPO4 else true
+        same = SAME.get(predictions.kind, SAME_MG_CM3)
+        if min(abs(level.claimed - true), abs(level.claimed - as_given)) > same:
             raise ValueError(
                 f"{predictions.file}: {name} of case {said.case} has the reference "
                 f"{level.claimed:g}, but {as_given:g} in {references.file.name}; give the "

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 from tools import bundles
 from tools.evaluate import csvfile
-from tools.evaluate.csvfile import Row
+from tools.evaluate.areal import reading as areal
+from tools.evaluate.csvfile import Row, table_of
 from tools.evaluate.fractures import answers
 from tools.evaluate.fractures.answers import Answer
 from tools.levels import MEASURED_LEVELS
-from tools.report.rows import COLUMNS as SCREEN_COLUMNS
+from tools.report import rows as screen_rows
 from tools.report.rows import SEPARATOR
-
-RESULTS, PREDICTIONS = "results.csv", "predictions.csv"
 
 DENSITY, SEGMENTATION, FRACTURES = "density", "segmentation", "fractures"
 SCREENING = "screening"
+AREAL = "areal"
 
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 CASE_WORDS = (DONE, REFUSED, FAILED)
@@ -66,8 +67,8 @@ class Reading:
     """A density that one method read.
 
     Attributes:
-        value: mg/cm³ HA.
-        interval: Its 95 % interval, mg/cm³ HA; None if none was given.
+        value: mg/cm³ HA; g/cm² of areal density.
+        interval: Its 95 % interval; None if none was given.
     """
 
     value: float
@@ -127,7 +128,7 @@ class Predictions:
 
     Attributes:
         file: The file read.
-        kind: "density", "segmentation" or "fractures".
+        kind: "density", "areal", "segmentation" or "fractures".
         form: "screen", or the bundle whose table it is.
         cases: Name -> what was said.
     """
@@ -160,7 +161,7 @@ def read(place: Path) -> Predictions:
     path = table_of(place)
     head, rows = csvfile.read(path)
     if "level_status" in head:
-        csvfile.check_columns(path, head, SCREEN_COLUMNS, ())
+        csvfile.check_columns(path, head, screen_rows.ALWAYS, screen_rows.AREAL)
         kind, form, reader = DENSITY, "screen", _of_screen
     elif "dsc" in head:
         columns = bundles.module("lumbar_segmentation", "lumbar_bundle.rows").COLUMNS
@@ -169,6 +170,9 @@ def read(place: Path) -> Predictions:
     elif answers.MARK in head:
         csvfile.check_columns(path, head, answers.NEEDED, answers.OPTIONAL)
         kind, form, reader = FRACTURES, "ovf_classification", _of_fractures
+    elif areal.MARK in head:
+        csvfile.check_columns(path, head, areal.NEEDED, areal.OPTIONAL)
+        kind, form, reader = AREAL, "bmd_regression", _of_areal
     else:
         csvfile.check_columns(path, head, BUNDLE_NEEDED, BUNDLE_OPTIONAL)
         if not set(head) & set(COLUMN.values()):
@@ -180,22 +184,6 @@ def read(place: Path) -> Predictions:
     for row in rows:
         groups.setdefault(row.needed("case"), []).append(row)
     return Predictions(path, kind, form, {case: reader(case, own) for case, own in groups.items()})
-
-
-def table_of(place: Path) -> Path:
-    """Find the table that a path means."""
-    if not place.exists():
-        raise ValueError(f"{place}: no such file or folder; give predictions")
-    if not place.is_dir():
-        return place
-    found = [place / name for name in (RESULTS, PREDICTIONS) if (place / name).is_file()]
-    if not found:
-        raise ValueError(
-            f"{place}: holds neither {RESULTS} of `screen` nor {PREDICTIONS} of `evaluating`"
-        )
-    if len(found) > 1:
-        raise ValueError(f"{place}: holds {RESULTS} and {PREDICTIONS}; name the file")
-    return found[0]
 
 
 def _by_level(case: str, rows: Sequence[Row]) -> dict[str, Row]:
@@ -231,27 +219,37 @@ def _of_screen(case: str, rows: Sequence[Row]) -> Predicted:
     return Predicted(case, status, reason, _none(FAILED, "no row") | levels)
 
 
-def of_bundle(case: str, rows: Sequence[Row]) -> Predicted:
+def of_bundle(
+    case: str,
+    rows: Sequence[Row],
+    columns: Mapping[str, str] = COLUMN,
+    intervals: Mapping[str, tuple[str, str]] = INTERVALS,
+    reference: str = "reference_mg_cm3",
+) -> Predicted:
     """Rows of bmd_regression's predictions.csv: one per level."""
     levels = {}
     for name, row in _by_level(case, rows).items():
         status = row.choice("status", LEVEL_WORDS)
         readings = {}
-        for method, column in COLUMN.items():
-            value, interval = row.number(column), row.interval(INTERVALS[method])
+        for method, column in columns.items():
+            value = row.number(column)
+            interval = row.interval(intervals[method]) if method in intervals else None
             if value is not None and status == MEASURED:
                 readings[method] = Reading(value, interval)
         if status == MEASURED and not readings:
             raise ValueError(
-                f"{row.place}: measured, but {' and '.join(COLUMN.values())} are empty"
+                f"{row.place}: measured, but {' and '.join(columns.values())} are empty"
             )
-        claimed = row.number("reference_mg_cm3")
+        claimed = row.number(reference)
         levels[name] = Level(status, row.text("reason"), readings, claimed=claimed)
     status, reason = _outcome(levels)
     return Predicted(
         case, status, reason, _none(FAILED, "no row") | levels,
         csvfile.same(rows, "scanner"), csvfile.same(rows, "patient_id"),
     )  # fmt: skip
+
+
+_of_areal = partial(of_bundle, columns={CNN: areal.MARK}, intervals={}, reference="reference_g_cm2")
 
 
 def _of_segmentation(case: str, rows: Sequence[Row]) -> Predicted:

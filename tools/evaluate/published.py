@@ -109,17 +109,17 @@ def put(numbers: Numbers) -> None:
     for name, (mae, rmse) in S3_ERRORS.items():
         found = {"mae": Estimate(mae), "rmse": Estimate(rmse)}
         numbers.put(TABLE, f"S3 {name}", "S3", "mean", found)
-    for name, (r, area) in S4.items():
-        numbers.put(
-            TABLE,
-            f"S4 {name}",
-            "S4",
-            "mean",
-            {"r": Estimate(r), "osteoporosis_auc": Estimate(area)},
-        )
+    put_areal(numbers)
     low, high = HU_LINEAR_R
     others = {"r": Estimate(None, low, high), "osteoporosis_auc": Estimate(HU_LINEAR_AUC)}
     numbers.put(TABLE, "literature", "hu_linear", "mean", others)
+
+
+def put_areal(numbers: Numbers) -> None:
+    """Put S4's numbers among an evaluation's."""
+    for name, (r, area) in S4.items():
+        found = {"r": Estimate(r), "osteoporosis_auc": Estimate(area)}
+        numbers.put(TABLE, f"S4 {name}", "S4", "mean", found)
 
 
 def put_segmentation(numbers: Numbers) -> None:

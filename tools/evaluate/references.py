@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tools.evaluate import naming, qct
+from tools.evaluate.areal import reading
 from tools.evaluate.fractures import labels
 from tools.evaluate.fractures.findings import Findings
 from tools.evaluate.qct import HA
@@ -33,7 +34,7 @@ class Reference:
         patient: Whose scan it is; None if the record does not say.
         scanner: What scanned it.
         part: The datalist's list it stands in; None where there are no lists.
-        density: Level -> QCT density, mg/cm³ HA; None where there is none.
+        density: Level -> QCT density, mg/cm³ HA, or areal density, g/cm²; None where there is none.
         mineral: What the reference was given in.
         mass: Level -> mineral put into the phantom, mg/cm³ HA; None for patients.
         fractured: Levels known to be fractured; they count for themselves, not in the mean.
@@ -75,13 +76,14 @@ class References:
     left_out: tuple[str, ...] = ()
 
 
-def read(path: Path, density: bool, label: bool = False) -> References:
+def read(path: Path, density: bool, label: bool = False, areal: bool = False) -> References:
     """Read all references of a file.
 
     Args:
         path: truth.json or a datalist.
         density: Whether densities are needed; else records need none.
         label: Whether it must be said who has a fracture.
+        areal: Whether areal densities by DXA are needed.
 
     Raises:
         ValueError: The file is neither, or a record is unusable; one line that names file and mend.
@@ -89,6 +91,8 @@ def read(path: Path, density: bool, label: bool = False) -> References:
     content = _json(path)
     if isinstance(content.get("cases"), Mapping):
         found = _of_truth(path, content["cases"])
+        if areal:
+            return reading.of_truth(found, content["cases"])
         return labels.of_truth(found, content["cases"]) if label else found
     lists = {name: part for name, part in content.items() if _is_list(part)}
     for name, part in content.items():
@@ -98,6 +102,8 @@ def read(path: Path, density: bool, label: bool = False) -> References:
             f"{path}: neither the {TRUTH_FILE} of a phantom cohort nor a datalist with records"
         )
     found = _of_datalist(path, lists, density)
+    if areal:
+        return reading.of_datalist(found, lists)
     if not label:
         return found
     truths = read(path.with_name(TRUTH_FILE), False, True).cases if found.phantom else ()

@@ -55,7 +55,7 @@ def scans(about: Mapping[str, Any]) -> str:
 
 def means(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) -> Iterator[str]:
     """Agreement of the patients' means; S2, S3, S4 and the literature below."""
-    rows, used = _rows(numbers, AGREEMENT, scanners, methods, (MEAN,), MEAN_COLUMNS)
+    rows, used = agreement_rows(numbers, AGREEMENT, scanners, methods, (MEAN,), MEAN_COLUMNS)
     others = [set_name(n) for n in S2_SETS]
     others += [f"S3 {name}" for name in published.S3_ERRORS] + [
         f"S4 {name}" for name in published.S4
@@ -69,13 +69,13 @@ def means(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) -> 
         rows.append([name, METHODS.get(method, method), "", *cells])
     head = ["scanner", "method", "n", *(title for _, title, _ in MEAN_COLUMNS)]
     yield page.table(head, rows, "Patient's mean; below, what studies print of patients")
-    yield from _why(used)
+    yield from missing(used)
 
 
 def levels(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) -> Iterator[str]:
     """Agreement of every level; S2's r² below."""
     places = (*MEASURED_LEVELS, density.LEVELS)
-    rows, used = _rows(numbers, AGREEMENT, scanners, methods, places, MEAN_COLUMNS, True)
+    rows, used = agreement_rows(numbers, AGREEMENT, scanners, methods, places, MEAN_COLUMNS, True)
     for n in S2_SETS:
         for level in MEASURED_LEVELS:
             r2 = number(numbers.get(TABLE, set_name(n), "r2", "S2", level), 3)
@@ -83,7 +83,7 @@ def levels(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) ->
             rows.append([set_name(n), "S2", level, "", "", r2, *blank])
     head = ["scanner", "method", "level", "n", *(title for _, title, _ in MEAN_COLUMNS)]
     yield page.table(head, rows, "Levels; L1–L4: all together, resampled by patient")
-    yield from _why(used)
+    yield from missing(used)
 
 
 def categories(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) -> Iterator[str]:
@@ -114,7 +114,7 @@ def categories(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]
         head = ["scanner", "method", "κ, linear weights", "AUC", *(text for _, text in RATES),
                 "χ² p"]  # fmt: skip
         yield page.table(head, rows, title)
-        yield from _why(used)
+        yield from missing(used)
 
 
 def confusions(
@@ -150,7 +150,7 @@ def intervals(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str])
     head = ["scanner", "method", "level", "truths inside",
             f"of truths from {low:.0f} to {high:.0f} {UNIT}", f"median width, {UNIT}"]  # fmt: skip
     yield page.table(head, rows, "Share of true densities inside their 95 % interval")
-    yield from _why(used)
+    yield from missing(used)
 
 
 def paired(numbers: Numbers, scanners: Sequence[str]) -> Iterator[str]:
@@ -166,7 +166,7 @@ def paired(numbers: Numbers, scanners: Sequence[str]) -> Iterator[str]:
     yield page.table(
         head, rows, "Below 0 the CNN is nearer to the reference; same scans and levels"
     )
-    yield from _why(used)
+    yield from missing(used)
 
 
 def fat_error(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str]) -> list[str]:
@@ -174,7 +174,7 @@ def fat_error(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str])
     if not any(key[0] == FAT for key in numbers.found):
         return []
     names = {**METHODS, IDEAL: "ideal QCT"}
-    rows, used = _rows(
+    rows, used = agreement_rows(
         numbers, FAT, scanners, (*methods, IDEAL), (density.LEVELS, MEAN), FAT_COLUMNS, True, names
     )
     head = ["scanner", "method", "level", "n", *(title for _, title, _ in FAT_COLUMNS)]
@@ -182,7 +182,7 @@ def fat_error(numbers: Numbers, scanners: Sequence[str], methods: Sequence[str])
         "Marrow fat lowers what single-energy CT reads: every method against the mineral put in, "
         "the ideal noise-free QCT among them"
     )
-    return [page.table(head, rows, caption), *_why(used)]
+    return [page.table(head, rows, caption), *missing(used)]
 
 
 def segmentation(numbers: Numbers, scanners: Sequence[str]) -> Iterator[str]:
@@ -206,7 +206,7 @@ def segmentation(numbers: Numbers, scanners: Sequence[str]) -> Iterator[str]:
     head = ["scanner", "level", "n", "DSC", "PPV", "sensitivity", "surface distance, mm",
             "written", "named right, of those written"]  # fmt: skip
     yield page.table(head, rows, "Levels that the reference shows whole")
-    yield from _why(used)
+    yield from missing(used)
     rows = []
     asked = [(outlines.TABLE, name, "") for name in scanners]
     asked += [(TABLE, set_name(n), "S2") for n in S2_SETS]
@@ -221,7 +221,7 @@ def segmentation(numbers: Numbers, scanners: Sequence[str]) -> Iterator[str]:
     yield page.table(head, rows, "Scans whose reference shows L1 to L4 whole")
 
 
-def _rows(
+def agreement_rows(
     numbers: Numbers,
     table: str,
     scanners: Iterable[str],
@@ -244,7 +244,7 @@ def _rows(
     return rows, used
 
 
-def _why(used: Iterable[Number]) -> Iterator[str]:
+def missing(used: Iterable[Number]) -> Iterator[str]:
     """Say why numbers are missing, if some are."""
     said = why(used)
     if said:

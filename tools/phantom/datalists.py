@@ -1,6 +1,7 @@
 """Datalists of a phantom cohort: who trains, who tests, and what each bundle may read of the truth.
 
-Pure functions from truths to the three MONAI decathlon datalists; :mod:`tools.phantom.cohort`
+Pure functions from truths to the MONAI decathlon datalists, one for each bundle and one of areal
+density for the variant of ``bmd_regression`` that reads it; :mod:`tools.phantom.cohort`
 writes them. Paths in records are relative to the datalist, as
 ``monai.data.load_decathlon_datalist`` wants them.
 """
@@ -30,6 +31,9 @@ SMALLEST_SPLIT = 10
 
 AGE_BANDS_YEARS = (45, 60, 75)
 """Bounds of the age bands that splits are balanced over."""
+
+AREAL = "bmd_regression_dxa"
+"""The datalist of areal density, for ``bmd_regression`` with ``reference_dxa.yaml``."""
 
 Truth = Mapping[str, Any]
 
@@ -107,7 +111,7 @@ def build(truths: Sequence[Truth], seed: int) -> dict[str, dict[str, Any]]:
         seed: seed of the cohort.
 
     Returns:
-        Datalists by bundle name; each holds the same scans in the same lists.
+        Datalists by name; each holds the same scans in the same lists.
     """
     names = list_names(truths, seed)
     scanners = {truth["scanner"] for truth in truths}
@@ -154,19 +158,30 @@ def _density_record(truth: Truth) -> dict[str, Any]:
     A level that the field cuts or that holds an implant has no density. The voltage is what a
     series' header says and a NIfTI file does not, kV.
     """
+    return _with_densities(truth, "qct_ha_mg_cm3") | {
+        "unit": "mg/cm3",
+        "mineral": "HA",
+        "reference": "QCT",
+    }
+
+
+def _areal_record(truth: Truth) -> dict[str, Any]:
+    """Return a scan's record for ``bmd_regression`` against DXA, as :func:`_density_record`."""
+    return _with_densities(truth, "areal_bmd_g_cm2") | {"unit": "g/cm2", "reference": "DXA"}
+
+
+def _with_densities(truth: Truth, quantity: str) -> dict[str, Any]:
+    """Return image, label map, and one of the truth's quantities for every level that has it."""
     levels = truth["levels"]
     return {
         "image": _image_path(truth),
         "mask": volume_path("labels", truth["case"]),
         "bmd": {
-            level: levels[level]["qct_ha_mg_cm3"]
+            level: levels[level][quantity]
             if levels.get(level, {}).get("complete", False) and not levels[level].get("implants")
             else None
             for level in MEASURED_LEVELS
         },
-        "unit": "mg/cm3",
-        "mineral": "HA",
-        "reference": "QCT",
         "kvp": truth["scan"]["kvp"],
         "patient_id": truth["patient_id"],
         "scanner": truth["scanner"],
@@ -204,6 +219,10 @@ BUNDLES: dict[str, tuple[dict[str, Any], Callable[[Truth], dict[str, Any]]]] = {
         {"description": "Phantom CT and volumetric density as an ideal QCT reads it."},
         _density_record,
     ),
+    AREAL: (
+        {"description": "Phantom CT and areal density as DXA reads it."},
+        _areal_record,
+    ),
     "ovf_classification": (
         {
             "description": "Phantom CT with and without osteoporotic vertebral fracture.",
@@ -212,4 +231,4 @@ BUNDLES: dict[str, tuple[dict[str, Any], Callable[[Truth], dict[str, Any]]]] = {
         _fracture_record,
     ),
 }
-"""What each bundle's datalist says of itself, and how it makes a record."""
+"""What each datalist says of itself, by its name, and how it makes a record."""

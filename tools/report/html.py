@@ -15,7 +15,7 @@ from typing import Any
 
 from tools import page
 from tools.levels import MEASURED_LEVELS
-from tools.report import words
+from tools.report import areal, words
 from tools.report.chart import chart
 from tools.report.facts import facts
 from tools.report.schema import density
@@ -47,11 +47,14 @@ def write(report: Mapping[str, Any], pictures: Mapping[str, page.Figure]) -> str
         table(report),
         page.heading("Pictures"),
         *_pictures(report, pictures),
+        *areal.section(report),
         page.heading("How this was measured"),
         facts(report),
         page.footer(
-            "Densities are volumetric and trabecular. DXA measures areal density: the two are not "
-            "equivalent, and no T-score follows from this page."
+            areal.FOOTER
+            if report.get("areal")
+            else "Densities are volumetric and trabecular. DXA measures areal density: the two are "
+            "not equivalent, and no T-score follows from this page."
         ),
     ]
     style = STYLE_FILE.read_text(encoding="utf-8")

@@ -34,6 +34,10 @@ _PLACES = ("anterior", "middle", "posterior")
 LOSSES = tuple(f"height_loss_{place}" for place in _PLACES)
 """Columns of the share of its height that a level has lost."""
 
+AREAL = ("areal_bmd_g_cm2", "mean_areal_bmd_g_cm2", "t_score")
+"""Columns of areal density, g/cm²: the level's, the patient's, and its T-score; empty unless the
+variant against DXA was asked for."""
+
 COLUMNS = (
     *_CASE,
     *("level", "level_status", "reasons", "warnings"),
@@ -44,9 +48,13 @@ COLUMNS = (
     *_PATIENT,
     *_MEAN_ENDS,
     *("kvp", "calibration", "scan_warnings"),
+    *AREAL,
 )
 """Columns of results.csv. Densities are HA-equivalent unless named K2HPO4; from the mean on they
 are the patient's and the scan's and stand in each of its rows."""
+
+ALWAYS = tuple(name for name in COLUMNS if name not in AREAL)
+"""Columns that every results.csv has had."""
 
 SEPARATOR = ";"
 """Between several reasons in one cell."""
@@ -75,7 +83,15 @@ def of_report(
         "calibration": (report["calibration"] or {}).get("id"),
         "scan_warnings": SEPARATOR.join(report["qc"]["warnings"]) or None,
     }
-    return [_row(shared, name, report["levels"][name]) for name in MEASURED_LEVELS]
+    areal = report.get("areal")
+    if areal is None:
+        return [_row(shared, name, report["levels"][name]) for name in MEASURED_LEVELS]
+    shared |= dict(zip(AREAL[1:], (areal["areal_bmd_g_cm2"], areal["t_score"]), strict=True))
+    return [
+        _row(shared, name, report["levels"][name])
+        | {AREAL[0]: areal["levels"][name]["areal_bmd_g_cm2"]}
+        for name in MEASURED_LEVELS
+    ]
 
 
 def of_failure(case: str, source: str, status: str, reason: str) -> list[dict[str, Any]]:
@@ -88,7 +104,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
     """Write rows as CSV with a head; None becomes an empty cell.
 
     >>> table(of_failure("a", "a.nii.gz", "failed", "no NIfTI")).splitlines()[1]
-    'a,a.nii.gz,failed,no NIfTI,,,,,,,,,,,,,,,,,,,,,,,,,,'
+    'a,a.nii.gz,failed,no NIfTI,,,,,,,,,,,,,,,,,,,,,,,,,,,,,'
     """
     text = io.StringIO()
     writer = csv.DictWriter(text, COLUMNS, lineterminator="\n")

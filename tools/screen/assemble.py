@@ -10,7 +10,7 @@ import numpy as np
 
 from tools import __version__, bundles
 from tools.levels import MEASURED_LEVELS
-from tools.screen import fracture, gate, heights, network
+from tools.screen import areal, fracture, gate, heights, network
 from tools.screen.chain import Findings
 from tools.screen.scan import Scan
 from tools.screen.settings import MEASURING, Settings
@@ -33,6 +33,7 @@ def report(
     segmentation: bundles.Bundle,
     reading: network.Reading = network.NOTHING,
     judgement: fracture.Judgement = fracture.NOTHING,
+    beside: areal.Reading = areal.NOTHING,
 ) -> dict[str, Any]:
     """Assemble report.json.
 
@@ -43,6 +44,7 @@ def report(
         segmentation: The bundle that found the levels.
         reading: What the density network read.
         judgement: What the fracture network says.
+        beside: What the variant against DXA read.
 
     Returns:
         Content of report.json, schema 1; the time of writing is filled in later.
@@ -103,6 +105,8 @@ def report(
         "qc": {"aorta_hu": found.aorta.hu_median, "warnings": verdicts.warnings},
         "timing_s": {stage: found.timing_s.get(stage) for stage in STAGES},
     }
+    if (areal_block := areal.block(beside, verdicts.levels)) is not None:
+        content["areal"] = areal_block
     plain: dict[str, Any] = _plain(content)
     return plain
 

@@ -14,7 +14,7 @@ import numpy as np
 from tools.cli import TRACEBACK_VARIABLE
 from tools.files import write_json
 from tools.report import evidence, html, pictures, schema
-from tools.screen import assemble, chain, fracture, gate, network, places
+from tools.screen import areal, assemble, chain, fracture, gate, network, places
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.folder import DONE, FAILED, REFUSED, Outcome
@@ -42,7 +42,9 @@ def screen_case(case: scans.Case, folder: Path, settings: Settings, fingerprint:
         OSError: If the folder cannot be written.
         ValueError: If the weights are missing or damaged: no case could be measured.
     """
-    networks = settings.segmentation(), settings.density(), settings.fractures()
+    networks = (
+        settings.segmentation(), settings.density(), settings.fractures(), settings.areal()
+    )  # fmt: skip
     folders.prepare(folder)
     if case.left_out is not None:
         outcome = Outcome(case.name, case.source, REFUSED, case.left_out)
@@ -67,6 +69,7 @@ def _measure(
     segmentation: Any,
     density: Any,
     fractures: Any,
+    variant: Any,
 ) -> Outcome:
     begin = time.perf_counter()
     scan = scans.read(case)
@@ -75,12 +78,13 @@ def _measure(
     found.timing_s["load"] = loaded - begin
     begin = time.perf_counter()
     reading = network.read(scan, found.labels, found.aorta, density, settings)
+    beside = areal.read(scan, found, variant, settings)
     found.timing_s["bmd"] += time.perf_counter() - begin
     begin = time.perf_counter()
     judgement = fracture.judge(scan, found, fractures)
     if fractures is not None:
         found.timing_s["ovf"] = time.perf_counter() - begin
-    content = assemble.report(scan, found, settings, segmentation, reading, judgement)
+    content = assemble.report(scan, found, settings, segmentation, reading, judgement, beside)
     begin = time.perf_counter()
     figures = pictures.draw(content, scan.hu, scan.affine, found.labels, _views(found), found.chain)
     if judgement.picture is not None:

@@ -27,7 +27,7 @@ from tools.screen import choosing, places, shards, summary
 from tools.screen import folder as folders
 from tools.screen import scan as scans
 from tools.screen.case import screen_case
-from tools.screen.settings import Settings, fingerprint, read_calibration
+from tools.screen.settings import Settings, fingerprint, read_calibration, read_variant
 from tools.screen.shards import Part
 
 MOST_TOLD = 20
@@ -50,6 +50,8 @@ def screen(
     num_parts: int | None = None,
     part_id: int | None = None,
     submit: Literal["slurm"] | None = None,
+    bmd_variant: Literal["dxa"] | None = None,
+    bmd_weights: Path | None = None,
 ) -> None:
     """Measure bone density in CTs and write a report for each.
 
@@ -86,6 +88,10 @@ def screen(
         submit: slurm starts all parts as jobs of a Slurm array; without Slurm they run here, one
             after the other.
 
+        bmd_variant: dxa reads also areal density as DXA would (S4), from whole axial slices of
+            unenhanced CT; it stands in places of its own, beside the volumetric density.
+        bmd_weights: File of the variant's weights; none are shipped for dxa.
+
     Raises:
         ValueError: An argument is unusable, or OUT holds other files; nothing was started.
         OSError: OUT cannot be written; what is finished stays.
@@ -111,11 +117,14 @@ def screen(
         allow_contrast=allow_contrast,
         calibration=None if calibration is None else read_calibration(calibration),
         keep_identity=keep_identity,
+        **read_variant(bmd_variant, bmd_weights),
     )
     # Missing or damaged weights are no case's fault, and empty no finished folder.
     settings.segmentation()
     settings.density()
+    settings.areal()
     asked = {"input": str(input), "out": str(out), **asdict(settings), "overwrite": overwrite}
+    del asked["bmd_weights_sha256"]  # no option
     asked["calibration"] = None if calibration is None else str(calibration)
     asked |= {"workers": workers, "num_parts": num_parts, "part_id": part_id}
     out.mkdir(parents=True, exist_ok=True)
@@ -250,7 +259,7 @@ def _submit(asked: dict[str, Any], out: Path) -> None:
     """Start all parts of a run as jobs, which may run elsewhere."""
     from tools.screen import submission  # its library takes time to import, and few need it
 
-    places_of_files = {"input", "out", "calibration"}
+    places_of_files = {"input", "out", "calibration", "bmd_weights"}
     words = []
     for name, value in asked.items():
         if name not in {"num_parts", "part_id"} and value is not None:

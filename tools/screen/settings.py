@@ -10,7 +10,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tools import __version__, bundles, density, fractures, segmentation, sources
+from tools import __version__, areal, bundles, density, fractures, segmentation, sources
 from tools.screen.header import Header
 from tools.screen.places import real
 from tools.screen.scan import Case
@@ -35,6 +35,9 @@ class Settings:
         allow_contrast: Whether contrast-enhanced scans get a density.
         calibration: Text of the calibration's file; None for the physical reference.
         keep_identity: Whether DICOM objects hold optional attributes of the patient too.
+        bmd_variant: "dxa" for areal density beside the volumetric one; None for none.
+        bmd_weights: File of the variant's weights.
+        bmd_weights_sha256: Their checksum.
     """
 
     device: str = "auto"
@@ -42,6 +45,9 @@ class Settings:
     allow_contrast: bool = False
     calibration: str | None = None
     keep_identity: bool = False
+    bmd_variant: str | None = None
+    bmd_weights: str | None = None
+    bmd_weights_sha256: str | None = None
 
     def read_calibration(self) -> Any:
         """The calibration that the file holds; None for none."""
@@ -86,6 +92,17 @@ class Settings:
             return None
         return fractures.load(self.device)
 
+    def areal(self) -> bundles.Bundle | None:
+        """The variant that reads areal density, initialised once in each process.
+
+        Returns:
+            None where it was not asked for.
+
+        Raises:
+            ValueError: If its weights are damaged or another network's.
+        """
+        return areal.load(Path(self.bmd_weights), self.device) if self.bmd_weights else None
+
     def density(self) -> bundles.Bundle | None:
         """The density bundle with the calibration, initialised once in each process.
 
@@ -108,6 +125,37 @@ class Settings:
                 f"{path}: missing, or made with other weights; restore both with `git checkout`"
             )
         return loaded
+
+
+def read_variant(variant: str | None, weights: Path | None) -> dict[str, str]:
+    """Say which variant of the density bundle reads, and with which weights.
+
+    Args:
+        variant: "dxa", or None for none.
+        weights: File of its weights; None for those that the bundle ships.
+
+    Returns:
+        The settings of `Settings` that begin with `bmd_`; empty without a variant.
+
+    Raises:
+        ValueError: There are no such weights, or weights without a variant; one line.
+    """
+    if variant is None:
+        if weights is not None:
+            raise ValueError("--bmd-weights are those of a variant: give --bmd-variant dxa, too")
+        return {}
+    path = weights or areal.shipped()
+    if path is None:
+        raise ValueError(
+            f"--bmd-variant {variant}: no weights are shipped for it; give --bmd-weights a file "
+            "that a training with pretrain_reference_dxa.yaml wrote"
+        )
+    whole = Path(path).expanduser().absolute()
+    return {
+        "bmd_variant": variant,
+        "bmd_weights": str(whole),
+        "bmd_weights_sha256": bundles.checksum(whole),
+    }
 
 
 def read_calibration(path: Path) -> str:
@@ -170,7 +218,7 @@ def deciding() -> list[Path]:
     data = [path for ending in REPORT_DATA for path in report.glob(f"*{ending}")]
     used = {
         segmentation.NAME: [Path("configs/inference.yaml"), Path(bundles.WEIGHTS)],
-        MEASURING: [*density.PLAIN.files(), *density.INTERNAL.files()],
+        MEASURING: [*density.PLAIN.files(), *density.INTERNAL.files(), *areal.FILES],
         fractures.NAME: list(fractures.FILES),
     }
     for name, files in used.items():

@@ -25,6 +25,7 @@ class PatchDataset(PreparedScans):
             one, if any, stands `image` [3 L, P, P] with `label` [L], L the number of levels.
         cache_dir: Folder for the patches; safe to delete.
         workers: Processes that take patches, 0 for this one.
+        items_per_level: Items that a level gives.
 
     Raises:
         UnusableError: A scan cannot be read, or fewer than two levels are left.
@@ -36,6 +37,7 @@ class PatchDataset(PreparedScans):
         transform: Callable,
         cache_dir: str | Path,
         workers: int = 0,
+        items_per_level: int = 1,
     ) -> None:
         super().__init__(data, transform, cache_dir, workers, made_of="patches")
         self._held: list[Any] = [self._cachecheck(item) for item in self.data]
@@ -45,7 +47,7 @@ class PatchDataset(PreparedScans):
         self.levels = sum(map(_levels, self._held))
         logger.info(
             "%d patches of %d scans; %d measured levels have none, %d scans have none at all",
-            self.levels, len(kept), wanted - self.levels, len(data) - len(kept),
+            self.levels, len(kept), wanted - self.levels // items_per_level, len(data) - len(kept),
         )  # fmt: skip
         if self.levels < LEAST_LEVELS:
             raise UnusableError(

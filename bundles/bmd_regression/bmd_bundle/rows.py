@@ -45,13 +45,15 @@ class PredictionRows(CaseRows):
         filename: Name of the file.
     """
 
+    table: tuple[str, ...] = COLUMNS
+
     def __init__(
         self,
         output_dir: str | Path,
         records: Sequence[Mapping[str, Any]],
         filename: str = "predictions.csv",
     ) -> None:
-        super().__init__(Path(output_dir) / filename, COLUMNS)
+        super().__init__(Path(output_dir) / filename, self.table)
         self.records = {str(record["case"]): record for record in records}
 
     def rows_of_case(self, data: Mapping[str, Any]) -> list[Row]:
@@ -64,7 +66,7 @@ class PredictionRows(CaseRows):
 
     def in_words(self, rows: Sequence[Row]) -> str:
         """The means of all levels in one line."""
-        return ", ".join(f"{k} {v:.3f}" for k, v in summarize(rows).items()) or "no reference"
+        return ", ".join(f"{k} {v:.3f}" for k, v in self.means(rows).items()) or "no reference"
 
 
 def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:

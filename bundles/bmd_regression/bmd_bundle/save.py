@@ -57,10 +57,15 @@ class SaveImageBmdd(SaveImaged):
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         """Write the file; the data are returned unchanged."""
+        name = str(data.get(self.case_key, UNNAMED))
+        write_json(self.output_dir / f"{name}{BMD_ENDING}", plain(self.content(name, data)))
+        return dict(data)
+
+    def content(self, name: str, data: Mapping[Hashable, Any]) -> dict[str, Any]:
+        """What the file of a case holds."""
         levels = data[self.levels_key]
         found = any(level["status"] == MEASURED for level in levels.values())
-        name = str(data.get(self.case_key, UNNAMED))
-        content = {
+        return {
             "schema": SCHEMA,
             "case": name,
             "status": DONE if found else REFUSED,
@@ -72,5 +77,3 @@ class SaveImageBmdd(SaveImaged):
             "levels": levels,
             **{key: data[key] for key in self.more},
         }
-        write_json(self.output_dir / f"{name}{BMD_ENDING}", plain(content))
-        return dict(data)

@@ -93,7 +93,7 @@ def measure(
             f"image {image.shape} and labels {labels.shape} are no volumes of one grid"
         )
     beside = _air_hu(image, affine)
-    bodies = _bodies(labels, affine)
+    bodies = bodies_mm(labels, affine)
     if not bodies:
         return Tissues(air_hu=beside)
     around = Surroundings.cut(image, affine, bodies)
@@ -115,7 +115,7 @@ def _air_hu(image: np.ndarray, affine: np.ndarray) -> float | None:
     return found if found is not None and abs(found - air.AIR_HU) <= air.TOLERANCE_HU else None
 
 
-def _bodies(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
+def bodies_mm(labels: np.ndarray, affine: np.ndarray) -> dict[str, np.ndarray]:
     """Voxel centres of every body, RAS+ mm [N, 3], by level."""
     voxel = abs(float(np.linalg.det(affine[:3, :3])))
     found = {}

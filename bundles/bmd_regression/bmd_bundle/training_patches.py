@@ -107,17 +107,22 @@ class SplitLevelsd(MapTransform):
         keys: Keys of patches [3 L, P, P].
         label_key: Key of the targets [L].
         scan_keys: Keys of what belongs to the whole scan and goes with each of its levels.
+        slices: Slices that go together with one target: all three of a patch, or each alone.
     """
 
     def __init__(
-        self, keys: KeysCollection, label_key: str = "label", scan_keys: Sequence[str] = ()
+        self,
+        keys: KeysCollection,
+        label_key: str = "label",
+        scan_keys: Sequence[str] = (),
+        slices: int = SLICES,
     ) -> None:
         super().__init__(keys)
-        self.label_key, self.scan_keys = label_key, tuple(scan_keys)
+        self.label_key, self.scan_keys, self.slices = label_key, tuple(scan_keys), slices
 
     def __call__(self, data: Mapping[Hashable, Any]) -> list[dict[Hashable, Any]]:
         """Return L items: patches [3, P, P] and a target [1]."""
-        parts = {key: data[key].split(SLICES) for key in self.keys}
+        parts = {key: data[key].split(self.slices) for key in self.keys}
         shared = {key: data[key] for key in self.scan_keys}
         return [
             {key: part[number] for key, part in parts.items()}

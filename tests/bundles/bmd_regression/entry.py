@@ -63,7 +63,7 @@ ENTRY = Entry(
     overlays={
         *("finetune", "internal_calibration", "multi_gpu_train", "paper", "pretrain"),
         *("pretrain_internal_calibration", "quick", "cross_validation", *NETWORK_OVERLAYS),
-        "task_classification",
+        *("task_classification", "reference_dxa", "pretrain_reference_dxa"),
     },
     network_overlays=NETWORK_OVERLAYS,
     check_network=check_network,
@@ -87,6 +87,12 @@ ENTRY = Entry(
     weights={"model.pt": [], "model_internal_calibration.pt": ["internal_calibration"]},
     export_shapes=EXPORT_SHAPES,
     export_axes={0: "batch"},
-    reasons={"patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"},
-    swaps={"task_classification": EXPORT_SHAPES},
+    reasons={
+        *("patch_outside_body", "no_axial_data", "level_not_found", "kvp_out_of_range"),
+        "contrast",
+    },
+    swaps={
+        "task_classification": EXPORT_SHAPES,
+        "reference_dxa": [(1, 1, 128, 128), (2, 1, 128, 128), (7, 1, 128, 128)],
+    },
 )

@@ -27,7 +27,8 @@ def simulate(recipe: dict, seed: int, index: int, scanner: str = "A", paired: bo
     field = len(recipe["scan"]["field"])
     random = np.random.default_rng([seed, index, 0 if paired else ord(scanner), field])
     labels = random.integers(0, 17, SHAPE, dtype=np.uint8)
-    level = {"complete": True, "qct_ha_mg_cm3": float(random.uniform(40, 200))}
+    density = float(random.uniform(40, 200))
+    level = {"complete": True, "qct_ha_mg_cm3": density, "areal_bmd_g_cm2": density / 150}
     return Case(
         image=random.integers(-1000, 1500, SHAPE, dtype=np.int16),
         labels=labels,

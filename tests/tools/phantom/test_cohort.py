@@ -71,6 +71,7 @@ def test_cohort_holds_the_files_the_contract_names(calls, tmp_path, capsys):
     }
     expected |= {f"truth/A000{i}.json" for i in (1, 2, 3)} | {"truth.json", "cohort.json"}
     expected |= {"lumbar_segmentation.json", "bmd_regression.json", "ovf_classification.json"}
+    expected |= {"bmd_regression_dxa.json"}
     assert set(contents(tmp_path / "new" / "cohort")) == expected
     printed = capsys.readouterr()
     assert "3 scans" in printed.out

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tools.phantom import datalists
 
-LEVEL = {"complete": True, "qct_ha_mg_cm3": 121.5}
+LEVEL = {"complete": True, "qct_ha_mg_cm3": 121.5, "areal_bmd_g_cm2": 1.02}
 
 
 def truth(number, sex="F", age=60, scanner="A", patient=None, fractured=False, levels=None):
@@ -152,6 +152,16 @@ def test_records_hold_what_each_bundle_reads():
             "unit": "mg/cm3",
             "mineral": "HA",
             "reference": "QCT",
+            "kvp": 120.0,
+        }
+    ]
+    assert built["bmd_regression_dxa"]["test"] == [
+        common
+        | {
+            "mask": "labels/A0001.nii.gz",
+            "bmd": {"L1": 1.02, "L2": None, "L3": None, "L4": None},
+            "unit": "g/cm2",
+            "reference": "DXA",
             "kvp": 120.0,
         }
     ]

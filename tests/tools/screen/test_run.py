@@ -171,6 +171,8 @@ def test_run_json_holds_every_argument(words, make, tmp_path):
         "allow_contrast": False,
         "calibration": None,
         "keep_identity": False,
+        "bmd_variant": None,
+        "bmd_weights": None,
         "overwrite": bool(words),
         "workers": None,
         "num_parts": None,

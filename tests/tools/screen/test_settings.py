@@ -35,6 +35,7 @@ def mark(path, **options):
         "tools/screen/dicom/report.py",
         "tools/screen/gate.py",
         "bundles/bmd_regression/bmd_bundle/calibration.py",
+        "bundles/bmd_regression/configs/reference_dxa.yaml",
         "bundles/lumbar_segmentation/lumbar_bundle/naming.py",
         "bundles/lumbar_segmentation/configs/inference.yaml",
         "bundles/lumbar_segmentation/models/model.pt",

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, TypeGuard
 
 from tools.evaluate import csvfile
-from tools.evaluate.csvfile import Row
+from tools.evaluate.csvfile import Row, table_of
 from tools.evaluate.fractures.answers import NEGATIVE, POSITIVE, Answer
 from tools.evaluate.predictions import (
     CASE_WORDS,
@@ -22,9 +22,8 @@ from tools.evaluate.predictions import (
     REFUSED,
     Predicted,
     Predictions,
-    table_of,
 )
-from tools.report.rows import COLUMNS, LOSSES
+from tools.report.rows import ALWAYS, AREAL, LOSSES
 from tools.screen.facts import DEFAULT
 
 RULE, NETWORK = "height loss", "fracture network"
@@ -45,7 +44,7 @@ def read(place: Path) -> Predictions:
     """
     path = table_of(place)
     head, rows = csvfile.read(path)
-    csvfile.check_columns(path, head, COLUMNS, ())
+    csvfile.check_columns(path, head, ALWAYS, AREAL)
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row.needed("case"), []).append(row)
