@@ -7,6 +7,7 @@ import pytest
 from tests.bundles.workflows import read, train
 
 
+@pytest.mark.slow
 def test_the_paper_s_network_takes_a_step_at_its_full_width(
     bundle: Path, cohort: Path, tmp_path: Path
 ) -> None:

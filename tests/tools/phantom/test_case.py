@@ -86,7 +86,7 @@ def test_labels_lie_where_the_truth_says_in_every_orientation(turned):
     assert_labels_lie_where_the_truth_says(stored)
 
 
-@pytest.mark.parametrize("tilt_deg", [0.0, 3.0, 15.0])
+@pytest.mark.parametrize("tilt_deg", [0.0, pytest.param(3.0, marks=pytest.mark.slow), 15.0])
 @pytest.mark.parametrize("field", ["sagittal_slab", "lumbar"])
 def test_labels_lie_where_the_truth_says_on_oblique_grids(tilt_deg, field):
     scan = isotropic("PIR", tilt_deg=tilt_deg, field=field)

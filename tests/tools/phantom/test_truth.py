@@ -163,6 +163,7 @@ def test_the_core_holds_a_little_more_mineral_than_its_central_slab():
     assert max(ratios) < 1.10
 
 
+@pytest.mark.slow
 def test_heights_are_those_of_the_label_map():
     """Measured on 1 mm label maps of four patients, T10 to L5, by their own voxels alone."""
     gaps = []

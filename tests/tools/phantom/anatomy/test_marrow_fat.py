@@ -20,6 +20,7 @@ def independent(low: float, high: float) -> dict:
     return given | {"population": population}
 
 
+@pytest.mark.slow
 def test_fat_fills_its_range_whatever_the_density():
     given = independent(0.2, 0.7)
     patients = [case._patient(given, 3, number, "A") for number in range(PATIENTS)]

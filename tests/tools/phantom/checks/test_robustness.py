@@ -37,6 +37,7 @@ def test_a_level_that_one_scan_refuses_is_not_counted_as_unmoved():
     assert "5 of 6" in robustness.table(given)
 
 
+@pytest.mark.slow
 def test_one_patient_is_read_in_every_scan(tmp_path, monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(

@@ -108,6 +108,7 @@ def test_a_field_without_l5_is_refused():
         cover.look(hu, labels, affine, [])
 
 
+@pytest.mark.slow
 def test_the_network_finds_a_mark_and_guesses_without_one(monkeypatch):
     monkeypatch.setattr(network, "EPOCHS", 50)
     monkeypatch.setattr(network, "STAGES", ((8, (1, 1)), (12, (2, 2)), (16, (2, 2))))

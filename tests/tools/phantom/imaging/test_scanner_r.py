@@ -64,6 +64,7 @@ def test_every_number_fills_its_published_range(
     assert np.ptp(drawn) > 0.9 * (high - low)
 
 
+@pytest.mark.slow
 def test_effective_energy_has_the_published_spread(beams: list[Beam]) -> None:
     energies = np.array([beam.effective_energy_kev for beam in beams])
     assert energies.std() == pytest.approx(3.0, abs=0.25)

@@ -11,6 +11,7 @@ from tools.phantom.probe.slices import collect
 from .conftest import simulate_boxes
 
 
+@pytest.mark.slow
 def test_training_learns_boxes_and_repeats_itself(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -24,6 +25,7 @@ def test_training_learns_boxes_and_repeats_itself(
     assert all(torch.equal(one, other) for one, other in weights)
 
 
+@pytest.mark.slow
 @pytest.mark.realdata
 def test_the_whole_probe_writes_numbers_and_pictures(tmp_path: Path, shared_data: Path) -> None:
     folder = shared_data / "lumbar_ct_3mm"

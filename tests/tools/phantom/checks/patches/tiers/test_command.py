@@ -66,6 +66,7 @@ def biases(out: Path) -> dict[tuple[str, str, str], float]:
         }
 
 
+@pytest.mark.slow
 def test_what_is_known_of_a_scanner_takes_its_error_away(
     bench: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
