@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 import torch
+from ignite.engine import Engine
 from torch import nn
 
 
@@ -29,3 +30,19 @@ def use(network: nn.Module, wanted: bool) -> None:
         return found.float()
 
     network.forward = forward
+
+
+class InBfloat16:
+    """Ignite handler that lets the network of a trainer compute in bfloat16; see `use`.
+
+    Args:
+        network: Changed in place when the handler is attached.
+        wanted: False: leave it as it is.
+    """
+
+    def __init__(self, network: nn.Module, wanted: bool) -> None:
+        self.network, self.wanted = network, wanted
+
+    def attach(self, engine: Engine) -> None:
+        """Register with a trainer."""
+        use(self.network, self.wanted)
