@@ -40,9 +40,7 @@ def load(weights: Path, device: str = "auto") -> bundles.Bundle:
     Raises:
         ValueError: The weights are missing, damaged, or another network's; one line.
     """
-    overrides: dict[str, Any] = dict(density.IN_MEMORY)
-    if device != "auto":
-        overrides["device"] = f"$torch.device('{device}')"
+    overrides = bundles.in_memory(density.IN_MEMORY, device)
     return bundles.load(density.NAME, ["inference", OVERLAY], overrides, weights)
 
 

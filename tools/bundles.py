@@ -139,6 +139,16 @@ def load(
     return _loaded[key]
 
 
+def in_memory(steps: Overrides, device: str) -> dict[str, Any]:
+    """Ids that keep a bundle from writing files, and say where its network runs.
+
+    Args:
+        steps: The bundle's postprocessing without files.
+        device: "auto", "cpu" or "cuda".
+    """
+    return {**steps, **({} if device == "auto" else {"device": f"$torch.device('{device}')"})}
+
+
 def module(name: str, dotted: str, folder: Path = FOLDER) -> ModuleType:
     """Import a module of a bundle's package.
 

@@ -82,9 +82,7 @@ def load(
     Raises:
         ValueError: If a file is missing or damaged; one line.
     """
-    overrides: dict[str, Any] = dict(IN_MEMORY)
-    if device != "auto":
-        overrides["device"] = f"$torch.device('{device}')"
+    overrides = bundles.in_memory(IN_MEMORY, device)
     overrides["interval_file"] = str(interval or bundles.FOLDER / NAME / shipped.interval)
     if calibration is not None:
         # Read beforehand: what is wrong with it stays one line.

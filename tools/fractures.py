@@ -8,7 +8,6 @@ result["ovf"]["probability"]
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from tools import bundles
 
@@ -35,7 +34,5 @@ def load(device: str = "auto", weights: Path | None = None) -> bundles.Bundle:
     Raises:
         ValueError: If its weights are missing or damaged.
     """
-    overrides: dict[str, Any] = dict(IN_MEMORY)
-    if device != "auto":
-        overrides["device"] = f"$torch.device('{device}')"
+    overrides = bundles.in_memory(IN_MEMORY, device)
     return bundles.load(NAME, CONFIGS, overrides=overrides, weights=weights)

@@ -33,9 +33,7 @@ def load(device: str = "auto", weights: Path | None = None) -> bundles.Bundle:
     Raises:
         ValueError: If the weights are missing or damaged.
     """
-    overrides: dict[str, Any] = dict(IN_MEMORY)
-    if device != "auto":
-        overrides["device"] = f"$torch.device('{device}')"
+    overrides = bundles.in_memory(IN_MEMORY, device)
     return bundles.load(NAME, overrides=overrides, weights=weights)
 
 

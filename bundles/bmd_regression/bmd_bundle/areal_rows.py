@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from bmd_bundle.areal_describing import AREAL
-from bmd_bundle.common import FAILED, FAILURE, MEASURED, plain
-from bmd_bundle.levels import LEVEL_IDS
+from bmd_bundle.common import MEASURED, plain
 from bmd_bundle.measuring import known_kvp
-from bmd_bundle.rows import REASON_SEPARATOR, PredictionRows, Row
+from bmd_bundle.rows import PredictionRows, Row, named, read_levels
 
 #: Columns of `predictions.csv`; densities are areal, g/cm².
 COLUMNS = (
@@ -45,19 +44,10 @@ def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:
         found: What `DescribeArealLevelsd` left under "levels", with "kvp"; or "failure", one line.
     """
     rows = []
-    for level in LEVEL_IDS:
-        if FAILURE in found:
-            read: Mapping[str, Any] = {"status": FAILED, "reasons": [found[FAILURE]]}
-        else:
-            read = found["levels"][level]
+    for level, read in read_levels(found, "levels"):
         reference = record["density"].get(level)
         row = {
-            "case": record["case"],
-            "patient_id": record.get("patient_id"),
-            "scanner": record.get("scanner"),
-            "level": level,
-            "status": read["status"],
-            "reason": REASON_SEPARATOR.join(read["reasons"]),
+            **named(record, level, read),
             **{name: read.get(name) for name in (AREAL, "slices", "slices_sd_g_cm2")},
             "kvp": known_kvp(found.get("kvp", record.get("kvp"))),
             "reference_g_cm2": reference,

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from monai.bundle import ConfigParser, ConfigWorkflow
+from monai.bundle import ConfigWorkflow
 from monai.data import PersistentDataset
 from monai.data.utils import pickle_hashing
 
 from bmd_bundle import folds as splitting
 from bmd_bundle import summary
 from bmd_bundle.common import (
-    RUNNER_ARGUMENTS,
     SettingError,
+    command_ids,
     file_list,
     newest_checkpoint,
     parse_command_line,
@@ -89,11 +89,11 @@ def run(
         SettingError: The folder holds another cross-validation, or there are no configs; one line.
         SystemExit: The former, on the command line; status 1.
     """
-    said_files, said = command(argv)
+    said_files = file_list(parse_command_line(argv)[1].get("config_file"))
     configs = [file for file in files or said_files if Path(file).stem != "evaluate"]
     if not configs:
         raise SettingError("fold_files: give the configs of the trainings, train.yaml first")
-    given = {**said, **ids, **options}
+    given = {**command_ids(argv), **ids, **options}
     out = Path(output_dir)
     try:
         _settle(out, configs, {**given, "folds": folds})
@@ -113,21 +113,6 @@ def run(
             reading = [configs[0], str(beside), *configs[1:]]
             _run(reading, "evaluating", {**own, "weights_file": str(place / MODEL)}, "train")
     return _join(out, folds, ids)
-
-
-def command(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
-    """Return configs and ids of a command line of `monai.bundle run`; nothing of any other.
-
-    Examples:
-        >>> words = "x run cross_validating --config_file a.yaml,b.yaml --epochs 3 --fold 2"
-        >>> command(words.split())
-        (['a.yaml', 'b.yaml'], {'epochs': 3, 'fold': 2})
-    """
-    options = parse_command_line(argv)[1]
-    if "args_file" in options:
-        options = {**ConfigParser.load_config_file(options["args_file"]), **options}
-    ids = {key: value for key, value in options.items() if key not in RUNNER_ARGUMENTS}
-    return file_list(options.get("config_file")), ids
 
 
 def _settle(out: Path, configs: Sequence[str], ids: Mapping[str, Any]) -> None:

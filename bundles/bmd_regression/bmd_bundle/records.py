@@ -23,7 +23,7 @@ from bmd_bundle.common import (
     case_name,
     datalist_cases,
     datalist_records,
-    parse_command_line,
+    refuse_lists,
 )
 from bmd_bundle.levels import LEVEL_IDS
 
@@ -59,13 +59,8 @@ def check(
     Raises:
         SystemExit: One line that names the file, the record, and the mend; status 1.
     """
-    if not parse_command_line(argv or [])[1].keys() & {"config_file", "args_file"}:
-        return
-    try:
-        for key in keys:
-            (_scored if evaluated else read)(datalist, key, reference=reference)
-    except SettingError as error:
-        raise SystemExit(f"error: {error}") from None
+    reading = _scored if evaluated else read
+    refuse_lists(lambda key: reading(datalist, key, reference=reference), keys, argv)
 
 
 def measured_scans(datalist: str, key: str, reference: str = "QCT") -> list[Record]:

@@ -6,7 +6,7 @@ logged, so that a run says at once how it went.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +69,38 @@ class PredictionRows(CaseRows):
         return ", ".join(f"{k} {v:.3f}" for k, v in self.means(rows).items()) or "no reference"
 
 
+def read_levels(found: Mapping[str, Any], key: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Give level and what was read of it, from L1 to L4; of a failed case that it failed.
+
+    Args:
+        found: What was left of a case; or "failure", one line.
+        key: Where its levels stand.
+    """
+    for level in LEVEL_IDS:
+        if FAILURE in found:
+            yield level, {"status": FAILED, "reasons": [found[FAILURE]]}
+        else:
+            yield level, found[key][level]
+
+
+def named(record: Mapping[str, Any], level: str, read: Mapping[str, Any]) -> Row:
+    """Begin a row: whose it is, and what became of it.
+
+    Args:
+        record: The case's record.
+        level: Its level.
+        read: `status` and `reasons`.
+    """
+    return {
+        "case": record["case"],
+        "patient_id": record.get("patient_id"),
+        "scanner": record.get("scanner"),
+        "level": level,
+        "status": read["status"],
+        "reason": REASON_SEPARATOR.join(read["reasons"]),
+    }
+
+
 def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:
     """Join what was measured in a case with its reference; one row per level.
 
@@ -77,20 +109,11 @@ def rows_of(record: Mapping[str, Any], found: Mapping[str, Any]) -> list[Row]:
         found: What `DescribeLevelsd` left under "measured", with "kvp"; or "failure", one line.
     """
     rows = []
-    for level in LEVEL_IDS:
-        if FAILURE in found:
-            measured: Mapping[str, Any] = {"status": FAILED, "reasons": [found[FAILURE]]}
-        else:
-            measured = found["measured"][level]
+    for level, measured in read_levels(found, "measured"):
         reference = record["density"].get(level)
         cnn = measured.get("cnn_interval") or (None, None)
         row = {
-            "case": record["case"],
-            "patient_id": record.get("patient_id"),
-            "scanner": record.get("scanner"),
-            "level": level,
-            "status": measured["status"],
-            "reason": REASON_SEPARATOR.join(measured["reasons"]),
+            **named(record, level, measured),
             "bmd_cnn_mg_cm3": measured.get("bmd_cnn_mg_cm3"),
             "low_95_mg_cm3": cnn[0],
             "high_95_mg_cm3": cnn[1],

@@ -29,6 +29,7 @@ import struct
 import sys
 import tempfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import compress, pairwise
@@ -299,6 +300,19 @@ def parse_command_line(argv: Sequence[str]) -> tuple[list[str], dict[str, Any]]:
         else:
             options[key] = True
     return positional, options
+
+
+def command_ids(argv: Sequence[str]) -> dict[str, Any]:
+    """Return the ids that a command line of `monai.bundle run` gives; nothing of any other.
+
+    Examples:
+        >>> command_ids("x run training --config_file a.yaml --epochs 3".split())
+        {'epochs': 3}
+    """
+    options = parse_command_line(argv)[1]
+    if "args_file" in options:
+        options = {**ConfigParser.load_config_file(options["args_file"]), **options}
+    return {key: value for key, value in options.items() if key not in RUNNER_ARGUMENTS}
 
 
 def is_option(word: str) -> bool:
@@ -1809,6 +1823,29 @@ def datalist_records(
     ]
 
 
+def refuse_lists(
+    read: Callable[[str], Any], keys: Sequence[str], argv: Sequence[str] | None
+) -> None:
+    """Refuse a datalist with an unusable record before a run starts.
+
+    Args:
+        read: Reads a list by its name; raises `SettingError` for what cannot be used.
+        keys: Names of the lists that will be read.
+        argv: The command line, `sys.argv`; only one of `monai.bundle run` is judged. Other programs
+            meet a bad record when they read it.
+
+    Raises:
+        SystemExit: One line that names the file, the record, and the mend; status 1.
+    """
+    if not parse_command_line(argv or [])[1].keys() & {"config_file", "args_file"}:
+        return
+    try:
+        for key in keys:
+            read(key)
+    except SettingError as error:
+        raise SystemExit(f"error: {error}") from None
+
+
 def datalist_cases(datalist: str, key: str) -> list[Case]:
     """Read the records of one list of a datalist and name them as `find_cases` does.
 
@@ -2046,7 +2083,7 @@ class FailureFiles:
         )  # fmt: skip
 
 
-class CaseRows:
+class CaseRows(ABC):
     """Ignite handler that gathers rows per case, or case and level, and writes one table an epoch.
 
     With several processes the first one writes the rows of all; a case that two of them saw, as a
@@ -2067,17 +2104,17 @@ class CaseRows:
         self.names = tuple(names)
         self.rows: list[dict[str, Any]] = []
 
+    @abstractmethod
     def rows_of_case(self, data: Mapping[str, Any]) -> list[dict[str, Any]]:
         """Rows of one case, from its item and its output joined."""
-        raise NotImplementedError
 
+    @abstractmethod
     def means(self, rows: Sequence[dict[str, Any]]) -> dict[str, float]:
         """Metrics over all rows."""
-        raise NotImplementedError
 
+    @abstractmethod
     def in_words(self, rows: Sequence[dict[str, Any]]) -> str:
         """What the run's log says of all rows."""
-        raise NotImplementedError
 
     def attach(self, engine: Engine) -> None:
         """Register with an evaluator."""

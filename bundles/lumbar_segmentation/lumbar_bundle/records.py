@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lumbar_bundle.common import SettingError, datalist_records, parse_command_line
+from lumbar_bundle.common import SettingError, datalist_records, refuse_lists
 
 
 def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None) -> None:
@@ -21,13 +22,7 @@ def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None)
     Raises:
         SystemExit: One line that names the file, the record, and the mend; status 1.
     """
-    if not parse_command_line(argv or [])[1].keys() & {"config_file", "args_file"}:
-        return
-    try:
-        for key in keys:
-            labelled_scans(datalist, key)
-    except SettingError as error:
-        raise SystemExit(f"error: {error}") from None
+    refuse_lists(partial(labelled_scans, datalist), keys, argv)
 
 
 def labelled_scans(datalist: str, key: str) -> list[dict[str, Any]]:

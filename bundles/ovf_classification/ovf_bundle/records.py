@@ -21,7 +21,7 @@ from ovf_bundle.common import (
     datalist_cases,
     datalist_records,
     name_apart,
-    parse_command_line,
+    refuse_lists,
 )
 
 #: Labels: no fracture, fracture.
@@ -47,13 +47,7 @@ def check(datalist: str, keys: Sequence[str], argv: Sequence[str] | None = None)
     Raises:
         SystemExit: One line that names the file, the record, and the mend; status 1.
     """
-    if not parse_command_line(argv or [])[1].keys() & {"config_file", "args_file"}:
-        return
-    try:
-        for key in keys:
-            labelled_scans(datalist, [key])
-    except SettingError as error:
-        raise SystemExit(f"error: {error}") from None
+    refuse_lists(lambda key: labelled_scans(datalist, [key]), keys, argv)
 
 
 def labelled_scans(datalist: str, keys: Sequence[str]) -> list[Record]:
