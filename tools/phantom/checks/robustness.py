@@ -10,25 +10,21 @@ changes and their 95 % intervals over patients, and `robustness.png`.
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
-from multiprocessing import get_context
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from tools import density
 from tools.levels import MEASURED_LEVELS
 from tools.phantom import recipe as recipes
 from tools.phantom.case import simulate
+from tools.phantom.checks.scanning import each_patient, scanning_options, write_table
 from tools.statistics import Estimate
 from tools.statistics.resampling import bootstrap
 from tools.threads import single_thread
@@ -209,19 +205,9 @@ def draw(rows: Sequence[Row], path: Path) -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the check."""
-    parser = argparse.ArgumentParser(
-        "python -m tools.phantom.checks.robustness",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = scanning_options(
+        "tools.phantom.checks.robustness", __doc__, patients=20, seed=77, recipe="scanners"
     )
-    parser.add_argument("out", type=Path, help="folder for the result")
-    parser.add_argument("--patients", type=int, default=20, help="patients (20)")
-    parser.add_argument("--seed", type=int, default=77, help="seed of the patients (77)")
-    parser.add_argument("--scanner", default="A", help="scanner (A)")
-    parser.add_argument("--recipe", default="scanners", help="recipe of the patients (scanners)")
-    parser.add_argument("--weights", help="weights; the shipped ones by default")
-    parser.add_argument("--workers", type=int, default=1, help="processes (1)")
     options = parser.parse_args(arguments)
     if options.patients < 1 or options.workers < 1:
         parser.error("--patients and --workers are at least 1")
@@ -231,19 +217,10 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    given = (recipe, options.seed)
     rows: list[Row] = []
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("forkserver")) as pool:
-        jobs = [
-            pool.submit(scan_patient, *given, index, options.scanner, options.weights)
-            for index in range(options.patients)
-        ]
-        for job in tqdm(jobs, unit="patient"):
-            rows += job.result()
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "robustness.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerows([Row._fields, *rows])
+    for found in each_patient(scan_patient, recipe, options):
+        rows += found
+    write_table(options.out / "robustness.csv", Row._fields, rows)
     (options.out / "robustness.md").write_text(table(rows), encoding="utf-8")
     draw(rows, options.out / "robustness.png")
     print(table(rows))

@@ -10,24 +10,19 @@ width, once with whole vertebrae covered; of the broken one occlusion shows wher
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
 from copy import deepcopy
-from multiprocessing import get_context
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 from tools.levels import LEVEL_NAMES
 from tools.phantom import recipe as recipes
 from tools.phantom.case import Case, simulate
 from tools.phantom.checks.fractures import sheet
-from tools.phantom.checks.fractures.reading import Reader, Seen, middles_mm, nearest_body
+from tools.phantom.checks.fractures.reading import Reader, middles_mm
+from tools.phantom.checks.scanning import each_patient, scanning_options, write_table
 from tools.phantom.checks.shortcuts.cover import (
     COVER_BEHIND_MM,
     COVER_FRONT_MM,
@@ -134,8 +129,7 @@ def read_patient(
         if level["fracture"] and level["complete"]
     }
     kinds = " ".join(f"{name}:{one['kind']}:{one['grade']}" for name, one in broken.items())
-    found = reader.evidence(seen[0], _middles(twins[0]))
-    peak, apart = nearest_body(found.ras_mm, twins[0].labels, twins[0].affine, BODIES)
+    found = reader.locate(seen[0], twins[0].labels, twins[0].affine, BODIES)
     row = Row(
         patient=index,
         kinds=kinds,
@@ -145,12 +139,13 @@ def read_patient(
         whole_bodies=bodies[1],
         broken_vertebrae=vertebrae[0],
         whole_vertebrae=vertebrae[1],
-        peak=peak or "",
-        apart_mm=apart,
-        on_fracture=peak in broken and apart <= IN_MM,
+        peak=found.level,
+        apart_mm=found.apart_mm,
+        on_fracture=found.level in broken and found.apart_mm <= IN_MM,
         reasons=reasons,
     )
-    return row, _shown(row, seen[0], found.slice, found.drop)
+    title = f"{row.patient}: {kinds or 'none in field'}\n{row.broken:.2f}, peak {row.peak}"
+    return row, found.shown(title)
 
 
 def _twin(recipe: dict[str, Any], seed: int, index: int, scanner: str, fractured: float) -> Case:
@@ -162,11 +157,6 @@ def _twin(recipe: dict[str, Any], seed: int, index: int, scanner: str, fractured
 
 def _middles(case: Case) -> np.ndarray:
     return np.array(list(middles_mm(case.labels, case.affine, BODIES).values()))
-
-
-def _shown(row: Row, seen: Seen, number: int, drop: np.ndarray) -> sheet.Shown:
-    title = f"{row.patient}: {row.kinds or 'none in field'}\n{row.broken:.2f}, peak {row.peak}"
-    return sheet.Shown(title, seen.image[0, number].numpy(), drop)
 
 
 def table(rows: Sequence[Row]) -> str:
@@ -226,19 +216,9 @@ def _words(found: Estimate) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the check."""
-    parser = argparse.ArgumentParser(
-        "python -m tools.phantom.checks.fractures.cause",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+    parser = scanning_options(
+        "tools.phantom.checks.fractures.cause", __doc__, patients=100, seed=303, recipe="ovf_test"
     )
-    parser.add_argument("out", type=Path, help="folder for the result")
-    parser.add_argument("--patients", type=int, default=100, help="patients (100)")
-    parser.add_argument("--seed", type=int, default=303, help="seed of the patients (303)")
-    parser.add_argument("--scanner", default="A", help="scanner (A)")
-    parser.add_argument("--recipe", default="ovf_test", help="recipe of the patients (ovf_test)")
-    parser.add_argument("--weights", help="weights; the shipped ones by default")
-    parser.add_argument("--workers", type=int, default=1, help="processes (1)")
     options = parser.parse_args(arguments)
     if options.patients < 1 or options.workers < 1:
         parser.error("--patients and --workers are at least 1")
@@ -248,22 +228,11 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    rows: list[Row] = []
-    shown: list[sheet.Shown] = []
-    with ProcessPoolExecutor(options.workers, mp_context=get_context("forkserver")) as pool:
-        jobs = [
-            pool.submit(read_patient, recipe, options.seed, index, options.scanner, options.weights)
-            for index in range(options.patients)
-        ]
-        for job in tqdm(jobs, unit="patient"):
-            row, picture = job.result()
-            rows.append(row)
-            shown.append(picture)
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "cause.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Row._fields, *rows])
+    found = list(each_patient(read_patient, recipe, options))
+    rows, shown = [row for row, _ in found], [picture for _, picture in found]
+    write_table(options.out / "cause.csv", Row._fields, rows)
     (options.out / "cause.md").write_text(table(rows), encoding="utf-8")
-    sheet.draw(shown, options.out / "cause.png", "Phantoms; red: evidence of the network")
+    sheet.draw(shown, options.out / "cause.png", "Phantoms; orange: evidence of the network")
     print(table(rows))
     return 0
 

@@ -9,8 +9,6 @@ patients (`tools.phantom.given`); in the scan of each the broken body is raised 
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,7 +22,8 @@ from tools.phantom import recipe as recipes
 from tools.phantom.case import simulate
 from tools.phantom.checks.fractures import sheet
 from tools.phantom.checks.fractures.cause import BODIES
-from tools.phantom.checks.fractures.reading import Reader, middles_mm, nearest_body
+from tools.phantom.checks.fractures.reading import Reader
+from tools.phantom.checks.scanning import options_of, write_table
 from tools.phantom.squeeze import squeeze
 
 #: The broken body becomes higher by these shares of the height that is left.
@@ -81,12 +80,7 @@ def scans(
 
 def main(arguments: Sequence[str]) -> int:
     """Run the check."""
-    parser = argparse.ArgumentParser(
-        "python -m tools.phantom.checks.fractures.dressed",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = options_of("tools.phantom.checks.fractures.dressed", __doc__)
     parser.add_argument("mask", type=Path, help="label map of whole vertebrae, NIfTI")
     parser.add_argument("out", type=Path, help="folder for the result")
     parser.add_argument("--level", default="L1", choices=[*LABEL_IDS], help="the broken one (L1)")
@@ -101,19 +95,15 @@ def main(arguments: Sequence[str]) -> int:
         total = options.patients * len(RAISED)
         for patient, raised, ct, bodies, affine in tqdm(each, total=total, unit="scan"):
             seen = reader.read(ct, affine, "dressed")
-            middles = np.array(list(middles_mm(bodies, affine, BODIES).values()))
-            found = reader.evidence(seen, middles)
-            peak, apart = nearest_body(found.ras_mm, bodies, affine, BODIES)
-            rows.append(Row(patient, raised, seen.probability, peak or "", apart))
-            title = f"patient {patient}, raised {raised:.0%}\n{seen.probability:.2f}, peak {peak}"
-            shown.append(sheet.Shown(title, seen.image[0, found.slice].numpy(), found.drop))
+            found = reader.locate(seen, bodies, affine, BODIES)
+            rows.append(Row(patient, raised, seen.probability, found.level, found.apart_mm))
+            said = f"{seen.probability:.2f}, peak {found.level}"
+            shown.append(found.shown(f"patient {patient}, raised {raised:.0%}\n{said}"))
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "dressed.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Row._fields, *rows])
-    sheet.draw(shown, options.out / "dressed.png", "Red: evidence of the network")
+    write_table(options.out / "dressed.csv", Row._fields, rows)
+    sheet.draw(shown, options.out / "dressed.png", "Orange: evidence of the network")
     for row in rows:
         print(*row)
     return 0

@@ -17,6 +17,7 @@ import torch
 from monai.bundle import ConfigParser
 
 from tools import bundles, fractures
+from tools.phantom.checks.fractures import sheet
 from tools.segmentation import as_input, as_tensor
 
 #: Pixels of the pictures that the matrices of a case's slices are of.
@@ -51,14 +52,20 @@ class Evidence:
     """Where the network sees the fracture.
 
     Attributes:
-        ras_mm: Peak of the occlusion map, RAS+ mm [3].
-        slice: The slice it is in.
-        drop: The map [rows, columns].
+        picture: The slice that speaks loudest, 0 to 1 [rows, columns].
+        drop: Its occlusion map [rows, columns].
+        level: Body nearest to the map's peak; empty without bodies.
+        apart_mm: How far the peak lies from it, mm; 0 inside.
     """
 
-    ras_mm: np.ndarray
-    slice: int
+    picture: np.ndarray
     drop: np.ndarray
+    level: str
+    apart_mm: float
+
+    def shown(self, title: str) -> sheet.Shown:
+        """Put it on a sheet."""
+        return sheet.Shown(title, self.picture, self.drop)
 
 
 @dataclass(frozen=True)
@@ -120,19 +127,26 @@ class Reader:
             found = self.bundle.inferer(image[None].to(self.bundle.device), self.bundle.network)
         return float(torch.sigmoid(found[0, 0]))
 
-    def evidence(self, seen: Seen, middles_mm: np.ndarray) -> Evidence:
+    def locate(
+        self, seen: Seen, labels: np.ndarray, affine: np.ndarray, names: Mapping[int, str]
+    ) -> Evidence:
         """Find where the network sees a fracture.
 
         Args:
             seen: What was read.
-            middles_mm: Middles of the vertebral bodies, RAS+ mm [N, 3]; their box is looked at.
+            labels: Vertebral bodies [X, Y, Z]; their box is looked at.
+            affine: 4x4 voxel to RAS+ millimetres.
+            names: Id -> name of the level; other ids are left out.
         """
         module: Any = bundles.module(fractures.NAME, "ovf_bundle.evidence")
-        box = np.array([middles_mm.min(0) - AROUND_MM, middles_mm.max(0) + AROUND_MM])
+        middles = np.array(list(middles_mm(labels, affine, names).values()))
+        box = np.array([middles.min(0) - AROUND_MM, middles.max(0) + AROUND_MM])
         (found,) = module.occlude(
             self.bundle.network, seen.image.to(self.bundle.device), seen.places, box_ras_mm=box
         )
-        return Evidence(np.asarray(found.peak_ras_mm), int(found.slice), found.drop)
+        level, apart = nearest_body(np.asarray(found.peak_ras_mm), labels, affine, names)
+        picture = seen.image[0, int(found.slice)].numpy()
+        return Evidence(picture, found.drop, level or "", apart)
 
     @property
     def window_hu(self) -> tuple[float, float]:

@@ -28,7 +28,7 @@ class Shown(NamedTuple):
 
 
 def draw(shown: Sequence[Shown], path: Path, note: str) -> None:
-    """Draw the first pictures, evidence in red where the network loses its suspicion.
+    """Draw the first pictures, evidence in orange where the network loses its suspicion.
 
     Args:
         shown: Pictures.

@@ -9,8 +9,6 @@ with counts, and `squeezed.png`: the slice that speaks loudest, with the evidenc
 
 from __future__ import annotations
 
-import argparse
-import csv
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +19,8 @@ from tqdm import tqdm
 
 from tools.levels import MEASURED_LEVELS
 from tools.phantom.checks.fractures import sheet
-from tools.phantom.checks.fractures.reading import Reader, middles_mm, nearest_body
+from tools.phantom.checks.fractures.reading import Reader
+from tools.phantom.checks.scanning import options_of, write_table
 from tools.phantom.squeeze import squeeze
 from tools.phantom.squeeze.__main__ import IDS
 from tools.phantom.squeeze.command import KINDS
@@ -103,13 +102,10 @@ def read(
     count = 1 + len(MEASURED_LEVELS) * (1 + len(KINDS) * len(LOSSES))
     for level, kind, loss, ct, bodies in tqdm(each, total=count, unit="scan"):
         seen = reader.read(ct, affine, "squeezed")
-        middles = np.array(list(middles_mm(bodies, affine, names).values()))
-        found = reader.evidence(seen, middles)
-        peak, apart = nearest_body(found.ras_mm, bodies, affine, names)
-        rows.append(Row(level, kind, loss, seen.probability, peak or "", apart))
+        found = reader.locate(seen, bodies, affine, names)
+        rows.append(Row(level, kind, loss, seen.probability, found.level, found.apart_mm))
         what = f"{level} {kind} {loss:.0%}" if level else "as it came"
-        title = f"{what}\n{seen.probability:.2f}, peak {peak}"
-        shown.append(sheet.Shown(title, seen.image[0, found.slice].numpy(), found.drop))
+        shown.append(found.shown(f"{what}\n{seen.probability:.2f}, peak {found.level}"))
     return rows, shown
 
 
@@ -135,12 +131,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the check."""
-    parser = argparse.ArgumentParser(
-        "python -m tools.phantom.checks.fractures.squeezed",
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
+    parser = options_of("tools.phantom.checks.fractures.squeezed", __doc__)
     parser.add_argument("ct", type=Path, help="CT, NIfTI")
     parser.add_argument("labels", type=Path, help="vertebral bodies on the same grid, NIfTI")
     parser.add_argument("out", type=Path, help="folder for the result")
@@ -155,11 +146,9 @@ def main(arguments: Sequence[str]) -> int:
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    options.out.mkdir(parents=True, exist_ok=True)
-    with (options.out / "squeezed.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([Row._fields, *rows])
+    write_table(options.out / "squeezed.csv", Row._fields, rows)
     (options.out / "squeezed.md").write_text(table(rows), encoding="utf-8")
-    sheet.draw(shown, options.out / "squeezed.png", "Red: evidence of the network")
+    sheet.draw(shown, options.out / "squeezed.png", "Orange: evidence of the network")
     print(table(rows))
     return 0
 
