@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from monai.bundle import ConfigParser, ConfigWorkflow
 
-from ovf_bundle.common import newest_checkpoint, read_weights
+from ovf_bundle.common import command_ids, newest_checkpoint, read_weights
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +24,8 @@ STAGES = ("stage1_slices", "stage2_sequence", "stage3_finetune")
 MODEL = "model.pt"
 #: What `run mean_image` writes.
 MEAN_IMAGE = "mean_image.pt"
+#: Ids of a command line that are this program's, not a stage's.
+OWN = frozenset({"ckpt_dir", "stage_overlays", "overlays_of_stage", "start_file", "resume"})
 
 
 def train(
@@ -32,6 +34,7 @@ def train(
     overlays: Sequence[str] = (),
     of_stage: Mapping[str, Sequence[str]] | None = None,
     ids: Mapping[str, Any] | None = None,
+    argv: Sequence[str] = (),
 ) -> Path:
     """Train all stages, or what is missing of them.
 
@@ -41,23 +44,32 @@ def train(
         overlays: Names of further overlays, read before that of the stage.
         of_stage: Stage -> overlays read after its own.
         ids: Ids of the config -> values, of all stages.
+        argv: The command line, `sys.argv`, whose ids every stage has, too.
 
     Returns:
         File of the weights.
     """
     start: str | None = None
+    said = {key: value for key, value in command_ids(argv).items() if key not in OWN}
     for stage in STAGES:
         names = ["train", *overlays, stage, *(of_stage or {}).get(stage, ())]
         folder = Path(ckpt_dir) / stage
         logger.info("stage %s", stage)
         files = [str(Path(configs) / f"{name}.yaml") for name in names]
-        given = {**(ids or {}), "ckpt_dir": str(folder), "start_file": start, "resume": True}
+        given = {
+            **said,
+            **(ids or {}),
+            "ckpt_dir": str(folder),
+            "start_file": start,
+            "resume": True,
+        }
         if start is None:
             mean = Path(ckpt_dir) / MEAN_IMAGE
             if not mean.exists():
                 _run(files, "mean_image", {**given, "output_dir": str(ckpt_dir)})
             given["mean_image_file"] = str(mean)
         config = ConfigParser(ConfigParser.load_config_files(files))
+        config.update(given)
         if reached(folder) < int(config.get_parsed_content("epochs")):
             _run(files, "training", given)
         start = newest_checkpoint(str(folder))
