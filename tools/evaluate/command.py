@@ -30,6 +30,7 @@ from tools.evaluate.predictions import (
     METHODS,
     SCREENING,
     SEGMENTATION,
+    WITHOUT_CHOICE,
     Predictions,
 )
 from tools.evaluate.references import References
@@ -55,14 +56,6 @@ PICTURES = frozenset(
 """Every picture that an evaluation may hold."""
 
 OWN = {NUMBERS_FILE, TABLE_FILE, PAGE_FILE, LOCK_FILE, *PICTURES}
-
-WITHOUT_CHOICE = {
-    SEGMENTATION: "outlines, no densities",
-    FRACTURES: "fractures, no densities",
-    AREAL: "areal densities of one method",
-    SCREENING: "a screening, no densities",
-}
-"""What predictions hold that leave no choice of methods."""
 
 SCHEMA = 1
 """Version of evaluation.json."""

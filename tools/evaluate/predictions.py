@@ -23,6 +23,14 @@ DENSITY, SEGMENTATION, FRACTURES = "density", "segmentation", "fractures"
 SCREENING = "screening"
 AREAL = "areal"
 
+WITHOUT_CHOICE = {
+    SEGMENTATION: "outlines, no densities",
+    FRACTURES: "fractures, no densities",
+    AREAL: "areal densities of one method",
+    SCREENING: "a screening, no densities",
+}
+"""What predictions hold that leave no choice of methods."""
+
 DONE, REFUSED, FAILED = "done", "refused", "failed"
 CASE_WORDS = (DONE, REFUSED, FAILED)
 MEASURED = "measured"
